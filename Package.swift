@@ -1,0 +1,76 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The rooms of the house, in the order in which they may import each other: docs/ARCHITECTURE.md.
+let settings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .swiftLanguageMode(.v6),
+]
+
+let nio: [Target.Dependency] = [
+  .product(name: "NIOCore", package: "swift-nio"),
+  .product(name: "NIOPosix", package: "swift-nio"),
+]
+
+let package = Package(
+  name: "station",
+  products: [
+    .executable(name: "station", targets: ["station"]),
+    .executable(name: "stationd", targets: ["stationd"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+  ],
+  targets: [
+    .target(name: "OCPP", swiftSettings: settings),
+    .target(name: "DeviceModel", dependencies: ["OCPP"], swiftSettings: settings),
+    .target(name: "StationCore", dependencies: ["OCPP", "DeviceModel"], swiftSettings: settings),
+    .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3")]),
+    .target(name: "Ledger", dependencies: ["StationCore", "CSQLite"], swiftSettings: settings),
+    .target(
+      name: "CSMSLink",
+      dependencies: nio + [
+        "OCPP", "StationCore",
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOWebSocket", package: "swift-nio"),
+      ], swiftSettings: settings),
+    .target(
+      name: "Hardware", dependencies: ["OCPP", "DeviceModel", "StationCore"],
+      swiftSettings: settings),
+    .target(
+      name: "StationRuntime",
+      dependencies: nio + ["OCPP", "DeviceModel", "StationCore", "Ledger", "CSMSLink", "Hardware"],
+      swiftSettings: settings),
+    .executableTarget(name: "stationd", dependencies: ["StationRuntime"], swiftSettings: settings),
+    .executableTarget(
+      name: "station",
+      dependencies: [
+        "OCPP", "DeviceModel", "StationCore",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], swiftSettings: settings),
+
+    .testTarget(name: "OCPPTests", dependencies: ["OCPP"], swiftSettings: settings),
+    .testTarget(
+      name: "DeviceModelTests", dependencies: ["DeviceModel", "OCPP"], swiftSettings: settings),
+    .testTarget(
+      name: "StationCoreTests", dependencies: ["StationCore", "DeviceModel", "OCPP"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "LedgerTests", dependencies: ["Ledger", "StationCore"], swiftSettings: settings),
+    .testTarget(
+      name: "CSMSLinkTests",
+      dependencies: nio + [
+        "CSMSLink", "StationCore",
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOWebSocket", package: "swift-nio"),
+      ], swiftSettings: settings),
+    .testTarget(
+      name: "HardwareTests", dependencies: ["Hardware", "StationCore"], swiftSettings: settings),
+    .testTarget(
+      name: "StationRuntimeTests",
+      dependencies: nio + ["StationRuntime", "StationCore", "Hardware", "Ledger", "DeviceModel"],
+      swiftSettings: settings),
+  ]
+)

@@ -1,0 +1,66 @@
+import DeviceModel
+import OCPP
+
+/// What the core is started with. Everything that decides its behaviour and is not an input comes in here.
+public struct StationStart: Sendable {
+  /// The resolved factory device model (component files, overrides, options).
+  public var model: DeviceModel
+  /// What the ledger held.
+  public var ledger: LedgerSnapshot
+  /// Seed of all randomness: message ids, transaction ids, back-off.
+  public var seed: UInt64
+  /// Why the process started; goes into BootNotification.
+  public var bootReason: BootReasonEnumType
+  /// `--csms-url`; replaces the URL of every network profile.
+  public var csmsURL: String?
+  /// `--station-id`.
+  public var identity: String?
+
+  public init(
+    model: DeviceModel, ledger: LedgerSnapshot, seed: UInt64, bootReason: BootReasonEnumType, csmsURL: String? = nil,
+    identity: String? = nil
+  ) {
+    self.model = model
+    self.ledger = ledger
+    self.seed = seed
+    self.bootReason = bootReason
+    self.csmsURL = csmsURL
+    self.identity = identity
+  }
+}
+
+/// Everything that can happen to the station.
+public enum Input: Hashable, Sendable {
+  /// The first input: drivers are ready, begin.
+  case start
+  /// A timer set by `Action.setTimer` is due.
+  case timer(TimerID)
+  case link(LinkEvent)
+  case hardware(HardwareEvent)
+  /// The uplink was cut or restored (control socket `network`).
+  case network(online: Bool)
+  /// A control-socket command that the CSMS must answer.
+  case control(id: Int64, ControlRequest)
+  /// The ledger could not commit: the text says why. The write's dependent actions are not carried out.
+  case commitFailed(String)
+  /// Stop in an orderly way (SIGTERM).
+  case shutdown
+}
+
+/// Control-socket commands that go through the core because the CSMS answers them.
+public enum ControlRequest: Hashable, Sendable {
+  case dataTransfer(vendorId: String, messageId: String?, data: JSONValue?)
+}
+
+/// Names a timer. Setting it again replaces it.
+public struct TimerID: Hashable, Sendable {
+  /// What it is for, e.g. `heartbeat`, `callTimeout`, `evConnection`.
+  public var name: String
+  /// The EVSE or other number that tells several of one name apart; 0 when there is just one.
+  public var index: Int
+
+  public init(_ name: String, _ index: Int = 0) {
+    self.name = name
+    self.index = index
+  }
+}
