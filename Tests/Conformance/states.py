@@ -1,0 +1,404 @@
+"""Part 6's reusable states and memory states: bringing a station somewhere, checking the wire on the way.
+
+`Session` is one charging session at one connector. Its methods are the states, named as Part 6 names them; each first goes
+through the states it needs. What is expected depends on TxStartPoint and TxStopPoint, which are read from the station.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from csms import ABSENT, Message
+from rig import Rig, Token
+
+#: TransactionEvents that only carry meter values may come between any two steps.
+METER_REASONS = ("MeterValueClock", "MeterValuePeriodic")
+
+
+def is_connector_status(message: Message, evse: int | None, connector: int | None, status: str | None) -> bool:
+    """Whether this is a StatusNotification or a NotifyEvent about the AvailabilityState of this connector."""
+    return any(
+        evse in (None, found[0]) and connector in (None, found[1]) and status in (None, found[2])
+        for found in connector_statuses(message)
+    )
+
+
+def connector_statuses(message: Message) -> list[tuple[int, int, str]]:
+    """(EVSE id, connector id, status) for each connector this message reports."""
+    if message.action == "StatusNotification":
+        return [(message["evseId"], message["connectorId"], message["connectorStatus"])]
+    if message.action != "NotifyEvent":
+        return []
+    found = []
+    for event in message.payload.get("eventData", []):
+        evse = event["component"].get("evse", {})
+        if event["component"]["name"] == "Connector" and event["variable"]["name"] == "AvailabilityState":
+            found.append((evse.get("id"), evse.get("connectorId"), event.get("actualValue")))
+    return found
+
+
+async def connector_status(rig: Rig, evse: int, connector: int, status: str, timeout: float | None = None) -> Message:
+    """The next report about this connector, which must say `status`: StatusNotification or NotifyEvent, either will do.
+
+    An additional report of the other kind is taken along when it comes later.
+    """
+
+    def look() -> Message | None:
+        return next((one for one in rig.csms.untaken() if is_connector_status(one, evse, connector, None)), None)
+
+    timeout = rig.csms.patience if timeout is None else timeout
+    message = await rig.csms.record.wait(look, timeout)
+    assert message, f"connector {connector} of EVSE {evse} not reported {status} within {timeout:g} s"
+    message.taken = True
+    reported = [found[2] for found in connector_statuses(message) if found[:2] == (evse, connector)]
+    assert reported == [status], f"connector {connector} of EVSE {evse} reported {reported}, expected {status}: {message.raw}"
+    if message.action == "NotifyEvent":
+        message.check({"eventData[0].trigger": "Delta"}, "report of a connector")
+    return message
+
+
+async def all_connectors(rig: Rig, expected: dict[tuple[int, int], str] | None = None, timeout: float | None = None) -> None:
+    """A report for every connector: Available, or as `expected` says."""
+    for evse, connectors in (await rig.station.topology()).items():
+        for connector in connectors:
+            await connector_status(rig, evse, connector, (expected or {}).get((evse, connector), "Available"), timeout)
+
+
+# Provisioning
+
+
+async def booted(rig: Rig, expected: dict[tuple[int, int], str] | None = None, boot: dict[str, Any] | None = None) -> Message:
+    """Booted, from the BootNotification on: accepted, every connector reported. Returns the BootNotification."""
+    message = await rig.csms.expect("BootNotification", timeout=2 * rig.csms.patience)
+    message.check(boot or {}, "Booted")
+    await all_connectors(rig, expected)
+    return message
+
+
+async def startup_security_event(rig: Rig) -> Message:
+    """Booted, step 7."""
+    event = await rig.csms.expect("SecurityEventNotification", {"type": ("StartupOfTheDevice", "ResetOrReboot")})
+    return event
+
+
+async def reset(rig: Rig, type: str = "Immediate", status: str = "Accepted") -> None:
+    """Booting: the CSMS resets the station."""
+    answer = await rig.csms.call("Reset", {"type": type})
+    answer.check({"status": status}, "Reset")
+
+
+# Availability
+
+
+async def unavailable(rig: Rig, evse: int | None = None, connector: int | None = None) -> None:
+    """Unavailable: set Inoperative, every connector concerned reports it."""
+    payload: dict[str, Any] = {"operationalStatus": "Inoperative"}
+    if evse is not None:
+        payload["evse"] = {"id": evse} if connector is None else {"id": evse, "connectorId": connector}
+    answer = await rig.csms.call("ChangeAvailability", payload)
+    answer.check({"status": "Accepted"}, "Unavailable")
+    for one, connectors in (await rig.station.topology()).items():
+        for other in connectors:
+            if evse in (None, one) and connector in (None, other):
+                await connector_status(rig, one, other, "Unavailable")
+
+
+# Charging
+
+
+class Session:
+    def __init__(self, rig: Rig, *, evse: int | None = None, connector: int | None = None, token: Token | None = None, remote: bool = False):
+        self.rig = rig
+        self.evse = rig.evse_id if evse is None else evse
+        self.connector = rig.connector_id if connector is None else connector
+        self.token = token or rig.token
+        #: Authorize and stop by RequestStart/StopTransaction instead of a swipe.
+        self.remote = remote
+        self.remote_start_id = 4711
+        self.start_points: set[str] = set()
+        self.stop_points: set[str] = set()
+        self.transaction_id: str | None = None
+        self.connected = False
+        self.is_authorized = False
+        self.charging = False
+        self.stop_authorized_done = False
+        self.ended = False
+        self._remote_start_pending = False
+        self._token_pending = False
+        self._evse_pending = False
+
+    @property
+    def started(self) -> bool:
+        return self.transaction_id is not None
+
+    async def _points(self) -> None:
+        if not self.start_points:
+            start, stop = await self.rig.get("TxCtrlr/TxStartPoint", "TxCtrlr/TxStopPoint")
+            self.start_points, self.stop_points = start.members, stop.members
+
+    def _is_mine(self, message: Message) -> bool:
+        if message["triggerReason"] in METER_REASONS:
+            return False
+        if self.transaction_id is not None:
+            return message["transactionInfo.transactionId"] == self.transaction_id
+        return message["eventType"] == "Started" and message["evse.id"] in (ABSENT, self.evse)
+
+    async def event(self, expected: dict[str, Any] | None = None, step: str = "", timeout: float | None = None) -> Message:
+        """The next TransactionEvent of this session that is not about meter values alone, in the order of arrival; checked, also
+        against the general rules of Part 6: eventType of the first event, evse after plugging in, idToken after a swipe, remoteStartId."""
+        timeout = self.rig.csms.patience if timeout is None else timeout
+        mine = lambda: next((one for one in self.rig.csms.untaken("TransactionEvent") if self._is_mine(one)), None)  # noqa: E731
+        message = await self.rig.csms.record.wait(mine, timeout)
+        assert message, f"{step}: no TransactionEvent within {timeout:g} s"
+        message.taken = True
+        checks = dict(expected or {})
+        if not self.started:
+            self.transaction_id = message["transactionInfo.transactionId"]
+            checks.setdefault("eventType", "Started")
+        if self._remote_start_pending:
+            self._remote_start_pending = False
+            checks |= {"triggerReason": "RemoteStart", "transactionInfo.remoteStartId": self.remote_start_id}
+        if self._token_pending:
+            self._token_pending = False
+            checks |= {"idToken.idToken": self.token.id, "idToken.type": self.token.type}
+        if self._evse_pending:
+            self._evse_pending = False
+            checks |= {"evse.id": self.evse, "evse.connectorId": self.connector}
+        message.check(checks, step)
+        if message["eventType"] == "Ended":
+            self.ended = True
+            self.last = message
+        return message
+
+    async def authorize_request(self, token: Token | None = None) -> Message:
+        token = token or self.token
+        return (await self.rig.csms.expect("Authorize", step="Authorized")).check(
+            {"idToken.idToken": token.id, "idToken.type": token.type}, "Authorized"
+        )
+
+    # The states
+
+    async def parking_bay_occupied(self) -> None:
+        """ParkingBayOccupied is optional; a test plug has no car to drive in."""
+        await self._points()
+
+    async def ev_connected_pre_session(self) -> None:
+        """EVConnectedPreSession: the EV is connected before, or after, authorization, and no energy flows yet."""
+        await self.parking_bay_occupied()
+        await self.plug_in()
+        begins = not self.started and (
+            "EVConnected" in self.start_points or ("PowerPathClosed" in self.start_points and self.is_authorized)
+        )
+        if self.started or begins:
+            states = {"EVConnected", "SuspendedEVSE", "Charging"} if self.is_authorized else {"EVConnected"}
+            await self.event(
+                {
+                    "eventType": "Started" if begins else "Updated",
+                    "triggerReason": ("CablePluggedIn", "ChargingStateChanged", "RemoteStart"),
+                    "transactionInfo.chargingState": frozenset(states),
+                },
+                "EVConnectedPreSession",
+            )
+
+    async def plug_in(self) -> None:
+        """Connects the EV; the connector is reported Occupied."""
+        await self.rig.station.plug_in(self.evse, self.connector)
+        self.connected = self._evse_pending = True
+        await connector_status(self.rig, self.evse, self.connector, "Occupied")
+
+    async def authorized(self) -> None:
+        """Authorized, by a swipe (A) or by RequestStartTransaction (B)."""
+        await self.parking_bay_occupied()
+        await (self.start_remotely() if self.remote else self.swipe())
+        self.is_authorized = True
+        begins = not self.started and self._authorization_starts()
+        if self.started or begins:
+            reason = "RemoteStart" if self.remote else "Authorized"
+            await self.event({"eventType": "Started" if begins else "Updated", "triggerReason": reason}, "Authorized")
+
+    def _authorization_starts(self) -> bool:
+        # Authorization also closes the power path of a connected EV: that event is looked at in EnergyTransferStarted, step 7.
+        return bool(self.start_points & {"Authorized", "ParkingBayOccupancy"})
+
+    async def swipe(self) -> None:
+        """Presents the token; the station asks the CSMS about it and has its answer."""
+        await self.rig.station.swipe(self.token.id, self.token.type, self.evse)
+        await self.rig.csms.answered(await self.authorize_request())
+        await self.rig.settle()
+        self._token_pending = True
+
+    async def start_remotely(self) -> Message:
+        """RequestStartTransaction, accepted; an Authorize follows when AuthorizeRemoteStart asks for it."""
+        (authorize,) = await self.rig.get("AuthCtrlr/AuthorizeRemoteStart")
+        answer = await self.rig.csms.call(
+            "RequestStartTransaction",
+            {"idToken": self.token.json, "evseId": self.evse, "remoteStartId": self.remote_start_id},
+        )
+        answer.check({"status": "Accepted"} | ({"transactionId": self.transaction_id} if self.started else {}), "Authorized")
+        if authorize.value == "true":
+            await self.rig.csms.answered(await self.authorize_request())
+            await self.rig.settle()
+        self._remote_start_pending = self._token_pending = True
+        return answer
+
+    async def energy_transfer_started(self) -> None:
+        """EnergyTransferStarted: authorized, connected, energy flows."""
+        if not self.is_authorized:
+            await self.authorized()
+        if not self.connected:
+            await self.plug_in()
+            begins = not self.started and "EVConnected" in self.start_points
+            if self.started or begins:
+                await self.event(
+                    {"triggerReason": "CablePluggedIn", "transactionInfo.chargingState": "EVConnected"}, "EnergyTransferStarted step 3"
+                )
+        if not self.started and "PowerPathClosed" in self.start_points:
+            # The last precondition of energy transfer may itself be given as the reason.
+            event = await self.event(
+                {
+                    "triggerReason": ("ChargingStateChanged", "CablePluggedIn", "Authorized"),
+                    "transactionInfo.chargingState": ("EVConnected", "SuspendedEVSE", "SuspendedEV", "Charging"),
+                },
+                "EnergyTransferStarted step 7",
+            )
+            if event["transactionInfo.chargingState"] == "Charging":
+                self.charging = True
+                return
+        await self.until_charging("EnergyTransferStarted step 9")
+
+    async def until_charging(self, step: str) -> Message:
+        """Charging is reported; other charging states may be reported before."""
+        while True:
+            event = await self.event({"triggerReason": ("ChargingStateChanged", "RemoteStart")}, step)
+            if event["transactionInfo.chargingState"] == "Charging":
+                self.charging = True
+                return event
+            event.check({"transactionInfo.chargingState": ("EVConnected", "SuspendedEV", "SuspendedEVSE")}, step)
+
+    async def energy_transfer_suspended(self) -> None:
+        """EnergyTransferSuspended: the EV pauses."""
+        if not self.charging:
+            await self.energy_transfer_started()
+        await self.rig.station.ev(self.evse, "suspended")
+        self.charging = False
+        event = await self.event(
+            {"transactionInfo.chargingState": ("EVConnected", "SuspendedEV"), "eventType": ("Ended", "Updated")},
+            "EnergyTransferSuspended",
+        )
+        if event["transactionInfo.chargingState"] == "SuspendedEV":
+            event.check({"triggerReason": "ChargingStateChanged"}, "EnergyTransferSuspended")
+        if self.ended:
+            event.check({"transactionInfo.stoppedReason": "StoppedByEV"}, "EnergyTransferSuspended")
+
+    async def stop_authorized(self) -> None:
+        """StopAuthorized, by the same token (A) or by RequestStopTransaction (B)."""
+        if not self.charging:
+            await self.energy_transfer_started()
+        self.stop_authorized_done = True
+        self.charging = False
+        if self.remote:
+            answer = await self.rig.csms.call("RequestStopTransaction", {"transactionId": self.transaction_id})
+            answer.check({"status": "Accepted"}, "StopAuthorized")
+            event = await self.event({"triggerReason": "RemoteStop"}, "StopAuthorized")
+        else:
+            await self.rig.station.swipe(self.token.id, self.token.type, self.evse)
+            event = await self.event({"triggerReason": "StopAuthorized"}, "StopAuthorized step 1")
+            event.check(
+                {"idToken.idToken": (ABSENT, self.token.id), "idToken.type": (ABSENT, self.token.type)}, "StopAuthorized step 1"
+            )
+        if self.stop_points & {"Authorized", "PowerPathClosed", "EnergyTransfer"} and not self.ended:
+            event = await self.event(
+                {
+                    "eventType": "Ended",
+                    "triggerReason": "ChargingStateChanged",
+                    "transactionInfo.chargingState": "EVConnected",
+                },
+                "StopAuthorized step 3",
+            )
+        if self.ended:
+            event.check({"transactionInfo.stoppedReason": self.stopped_reason}, "StopAuthorized")
+
+    @property
+    def stopped_reason(self) -> Any:
+        """What the last event may give as stoppedReason after a stop that was asked for."""
+        return "Remote" if self.remote else (ABSENT, "Local")
+
+    async def ev_connected_post_session(self) -> None:
+        """EVConnectedPostSession: energy has stopped; the cable is still connected."""
+        if not self.stop_authorized_done:
+            await self.stop_authorized()
+        if not self.ended:
+            await self.event(
+                {"triggerReason": "ChargingStateChanged", "transactionInfo.chargingState": "EVConnected"}, "EVConnectedPostSession"
+            )
+
+    async def ev_disconnected(self) -> None:
+        """EVDisconnected: the cable is unplugged."""
+        if not self.stop_authorized_done:
+            await self.ev_connected_post_session()
+        await self.plug_out()
+        if not self.ended:
+            ends = "EVConnected" in self.stop_points
+            event = await self.event(
+                {
+                    "triggerReason": "EVCommunicationLost",
+                    "transactionInfo.chargingState": "Idle",
+                    "eventType": "Ended" if ends else "Updated",
+                },
+                "EVDisconnected",
+            )
+            if ends:
+                event.check({"transactionInfo.stoppedReason": self.stopped_reason}, "EVDisconnected")
+
+    async def plug_out(self) -> None:
+        """Disconnects the EV; the connector is reported Available."""
+        await self.rig.station.plug_out(self.evse, self.connector)
+        self.connected = False
+        await connector_status(self.rig, self.evse, self.connector, "Available")
+
+    async def parking_bay_unoccupied(self) -> None:
+        """ParkingBayUnoccupied: everything is as before the session."""
+        if self.connected:
+            await self.ev_disconnected()
+
+
+# Memory states
+
+
+async def set_charging_profile(rig: Rig, profile: dict, evse: int = 0) -> None:
+    """SetChargingProfile."""
+    answer = await rig.csms.call("SetChargingProfile", {"evseId": evse, "chargingProfile": profile})
+    answer.check({"status": "Accepted"}, "SetChargingProfile")
+
+
+async def id_token_local_auth_list(rig: Rig, *tokens: Token, status: str = "Accepted", version: int = 1) -> None:
+    """IdTokenLocalAuthList: a full list with these tokens."""
+    entries = [{"idToken": token.json, "idTokenInfo": {"status": status}} for token in tokens]
+    payload = {"versionNumber": version, "updateType": "Full", "localAuthorizationList": entries}
+    answer = await rig.csms.call("SendLocalList", payload)
+    answer.check({"status": "Accepted"}, "IdTokenLocalAuthList")
+
+
+async def id_token_cached(rig: Rig, token: Token | None = None) -> None:
+    """IdTokenCached: a whole session with the token, so that the cache knows it."""
+    session = Session(rig, token=token)
+    await session.authorized()
+    await session.ev_connected_pre_session()
+    await session.parking_bay_unoccupied()
+    rig.csms.forget()
+
+
+async def offline(rig: Rig) -> None:
+    """The CSMS closes the connection and accepts none until `csms.admit()`."""
+    rig.csms.admit(503)
+    await rig.csms.link.close(1001)
+
+
+async def transaction_events_in_queue_ended(rig: Rig, token: Token | None = None) -> None:
+    """TransactionEventsInQueueEnded: a whole transaction while offline. Ends offline; `csms.admit()` lets the station back in."""
+    token = token or rig.token
+    await offline(rig)
+    await rig.station.plug_in(rig.evse_id, rig.connector_id)
+    await rig.station.swipe(token.id, token.type, rig.evse_id)
+    await rig.station.swipe(token.id, token.type, rig.evse_id)
+    await rig.station.plug_out(rig.evse_id, rig.connector_id)
