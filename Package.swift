@@ -57,8 +57,14 @@ let package = Package(
     .testTarget(
       name: "StationCoreTests", dependencies: ["StationCore", "DeviceModel", "OCPP"],
       swiftSettings: settings),
+    .target(
+      name: "CFaultVFS", path: "Tests/Support/CFaultVFS", linkerSettings: [.linkedLibrary("sqlite3")]),
+    .executableTarget(
+      name: "ledger-torture", dependencies: ["Ledger", "StationCore", "CSQLite", "CFaultVFS"],
+      path: "Tests/Support/ledger-torture", swiftSettings: settings),
     .testTarget(
-      name: "LedgerTests", dependencies: ["Ledger", "StationCore"], swiftSettings: settings),
+      name: "LedgerTests", dependencies: ["Ledger", "StationCore", "CSQLite", "ledger-torture"],
+      swiftSettings: settings),
     .testTarget(
       name: "CSMSLinkTests",
       dependencies: nio + [

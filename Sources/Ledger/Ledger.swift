@@ -1,0 +1,93 @@
+import Glibc
+import StationCore
+
+/// What must survive a power cut: records and the outbox, in `ledger.sqlite` of the data directory.
+///
+/// A commit that was reported as successful is on the medium: it survives the death of the process at any point and a
+/// power cut (as far as the medium keeps its promise to have flushed). The groups of one commit are stored completely
+/// or not at all, and in the order in which they were given: what is found after a crash is what a prefix of the commits left.
+///
+/// All writing is done by one thread of its own, which takes everything that has piled up during one flush of the medium
+/// into the next transaction. The methods may be called from any thread.
+public final class Ledger: Sendable {
+  public struct Options: Hashable, Sendable {
+    /// Size of the database, bytes. At the limit, commits that need more room fail with `LedgerError.Kind.full`, and
+    /// what removes messages still works. The log beside it takes some 4 MiB more.
+    public var maximumSize = 64 << 20
+    /// Groups that may wait; one more fails with `backlog`.
+    public var maximumWaitingGroups = 4096
+    /// Bytes that may wait, and the most that one group may have; more fails with `backlog` or `tooLarge`.
+    public var maximumWaitingBytes = 8 << 20
+    /// Once the log holds so many pages of 4 KiB, it is moved into the database.
+    package var checkpointPages = 1000
+
+    public init() {}
+  }
+
+  private let writer: Writer
+  private let directory: DataDirectory
+
+  /// Locks the data directory (creating it with mode 0700 when missing, its parents must exist), opens the ledger in
+  /// it (creating it with mode 0600) and reads what it holds.
+  ///
+  /// - Throws: an error of one line that says what to do. Whatever is in the directory has not been changed then.
+  public static func open(
+    directory: String, options: Options = Options()
+  ) throws(LedgerError) -> (Ledger, LedgerSnapshot) {
+    let directory = try DataDirectory(path: directory)
+    do throws(LedgerError) {
+      let (store, snapshot) = try Store.open(directory, options)
+      let writer = Writer(store, options)
+      do throws(LedgerError) {
+        try writer.startThread()
+      } catch {
+        try? store.close()
+        throw error
+      }
+      return (Ledger(writer, directory), snapshot)
+    } catch {
+      directory.unlock()
+      throw error
+    }
+  }
+
+  private init(_ writer: Writer, _ directory: DataDirectory) {
+    self.writer = writer
+    self.directory = directory
+  }
+
+  deinit { close() }
+
+  /// Makes the writes durable together, or none of them.
+  ///
+  /// Returns at once. `completion` is called on the ledger's thread, in the order of the calls, when the writes are
+  /// durable or have failed. A failed group leaves nothing behind and does not hold up later ones; only when it was the
+  /// flush that failed, and no later commit succeeded, the group may be found, whole, at the next start. After
+  /// `close` the completion is called at once, on the caller's thread, with `LedgerError.Kind.closed`. No writes
+  /// succeed without a flush.
+  public func commit(
+    _ writes: [LedgerWrite], completion: @escaping @Sendable (Result<Void, LedgerError>) -> Void
+  ) {
+    writer.add(writes, completion)
+  }
+
+  /// Makes the writes durable, waiting for it; for tools and tests. Never to be called from a completion.
+  public func commitNow(_ writes: [LedgerWrite]) throws(LedgerError) {
+    let done = Signal<Result<Void, LedgerError>>()
+    commit(writes) { done.set($0) }
+    try done.wait().get()
+  }
+
+  public var statistics: LedgerStatistics { writer.statistics }
+
+  /// Writes what waits, moves the log into the database, closes it and releases the data directory. Waits until that is
+  /// done. Later calls do nothing. Never to be called from a completion.
+  ///
+  /// - Returns: an error when the log could not be moved; it is kept, and read at the next start.
+  @discardableResult
+  public func close() -> LedgerError? {
+    guard let result = writer.stop() else { return nil }
+    directory.unlock()
+    return result.error
+  }
+}

@@ -1,0 +1,166 @@
+import Glibc
+import StationCore
+
+/// The ledger's thread and the groups that wait for it.
+///
+/// `@unchecked Sendable`: `store` and `failedGroups` belong to the thread once it runs, everything else is used under `lock`.
+final class Writer: @unchecked Sendable {
+  struct StopResult { var error: LedgerError? }
+
+  private struct Group {
+    var writes: [LedgerWrite]
+    var size: Int
+    /// Set when the group is not to be written, but only to be reported in its turn.
+    var refusal: LedgerError?
+    var completion: @Sendable (Result<Void, LedgerError>) -> Void
+
+    mutating func refuse(_ error: LedgerError) {
+      refusal = error
+      writes = []
+      size = 0
+    }
+  }
+
+  private let store: Store
+  private let options: Ledger.Options
+  private let lock = Lock()
+  private var waiting: [Group] = []
+  private var waitingBytes = 0
+  private var failedGroups = 0
+  private var isStopping = false
+  private var lastStatistics = LedgerStatistics()
+  private var closeError: LedgerError?
+  private var thread = pthread_t()
+
+  init(_ store: Store, _ options: Ledger.Options) {
+    self.store = store
+    self.options = options
+  }
+
+  /// The thread takes no signals: they belong to the main thread.
+  func startThread() throws(LedgerError) {
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    defer { pthread_attr_destroy(&attributes) }
+    pthread_attr_setstacksize(&attributes, 512 << 10)
+    var all = sigset_t()
+    var before = sigset_t()
+    sigfillset(&all)
+    pthread_sigmask(SIG_SETMASK, &all, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+    let code = pthread_create(
+      &thread, &attributes,
+      { argument in
+        guard let argument else { return nil }
+        Unmanaged<Writer>.fromOpaque(argument).takeRetainedValue().run()
+        return nil
+      }, Unmanaged.passRetained(self).toOpaque())
+    if code != 0 {
+      Unmanaged.passUnretained(self).release()
+      throw LedgerError(.failed, "cannot start the ledger's thread (errno \(code)); the system is out of resources")
+    }
+  }
+
+  var statistics: LedgerStatistics {
+    lock.with {
+      var result = lastStatistics
+      result.waiting = waiting.count
+      return result
+    }
+  }
+
+  func add(_ writes: [LedgerWrite], _ completion: @escaping @Sendable (Result<Void, LedgerError>) -> Void) {
+    let size = writes.reduce(0) { $0 + $1.payloadSize }
+    let taken = lock.with { () -> Bool in
+      if isStopping { return false }
+      var group = Group(writes: writes, size: size, refusal: nil, completion: completion)
+      if size > options.maximumWaitingBytes {
+        group.refuse(LedgerError(.tooLarge, "a commit of \(size) bytes is larger than the ledger takes at once"))
+      } else if waiting.count >= options.maximumWaitingGroups || waitingBytes + size > options.maximumWaitingBytes {
+        group.refuse(
+          LedgerError(.backlog, "the ledger is \(waiting.count) commits behind; the medium is too slow or hangs"))
+      }
+      waiting.append(group)
+      waitingBytes += group.size
+      lock.signal()
+      return true
+    }
+    if !taken { completion(.failure(LedgerError.closed())) }
+  }
+
+  /// Ends the thread once everything that waits is written. `nil` when that was done before.
+  func stop() -> StopResult? {
+    let first = lock.with { () -> Bool in
+      defer { isStopping = true }
+      lock.signal()
+      return !isStopping
+    }
+    if !first { return nil }
+    pthread_join(thread, nil)
+    return lock.with { StopResult(error: closeError) }
+  }
+
+  private func run() {
+    nameThread("ledger")
+    while true {
+      let groups = lock.with { () -> [Group] in
+        while waiting.isEmpty, !isStopping { lock.wait() }
+        defer {
+          waiting = []
+          waitingBytes = 0
+        }
+        return waiting
+      }
+      if groups.isEmpty { break }
+      write(groups)
+      store.checkpointIfLong()
+      publishStatistics()
+    }
+    var failure: LedgerError?
+    do { try store.close() } catch { failure = error }
+    publishStatistics()
+    lock.with { closeError = failure }
+  }
+
+  /// What `top -H` shows; of no consequence when it fails.
+  private func nameThread(_ name: String) {
+    let file = open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
+    guard file >= 0 else { return }
+    _ = Glibc.write(file, name, name.utf8.count)
+    close(file)
+  }
+
+  /// Writes all groups in one transaction; when that fails, each in one of its own, so that a group fails only for
+  /// what is in it.
+  private func write(_ groups: [Group]) {
+    let accepted = groups.lazy.filter { $0.refusal == nil }.map(\.writes)
+    let together = attempt(Array(accepted))
+    for group in groups {
+      var result = together
+      if let refusal = group.refusal {
+        result = .failure(refusal)
+      } else if case .failure = together, groups.count > 1 {
+        result = attempt([group.writes])
+      }
+      if case .failure = result { failedGroups += 1 }
+      publishStatistics()
+      group.completion(result)
+    }
+  }
+
+  private func attempt(_ groups: [[LedgerWrite]]) -> Result<Void, LedgerError> {
+    if groups.allSatisfy(\.isEmpty) { return .success(()) }
+    do {
+      try store.write(groups)
+      return .success(())
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  private func publishStatistics() {
+    var current = store.statistics
+    current.failedGroups = failedGroups
+    lock.with { lastStatistics = current }
+  }
+}
