@@ -55,7 +55,9 @@ class Results:
         about = dict(report.user_properties).get("conformance")
         if about is None:
             return
-        result = self.results.setdefault(report.nodeid, json.loads(about) | {"verdict": None, "duration": 0.0, "reason": ""})
+        result = self.results.setdefault(
+            report.nodeid, json.loads(about) | {"verdict": None, "duration": 0.0, "reason": ""}
+        )
         result["duration"] = round(result["duration"] + report.duration, 3)
         if report.failed:
             result["verdict"] = "fail" if report.when == "call" else "error"
@@ -114,7 +116,14 @@ def totals(rows: list[dict[str, Any]]) -> str:
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
-    return [name(row), row["title"], row["verdict"] or "", f"{row['duration']:.1f}", ", ".join(row["requirements"]), row["reason"]]
+    return [
+        name(row),
+        row["title"],
+        row["verdict"] or "",
+        f"{row['duration']:.1f}",
+        ", ".join(row["requirements"]),
+        row["reason"],
+    ]
 
 
 HEAD = ["Test case", "What", "Verdict", "s", "Requirements", "Reason"]
@@ -133,7 +142,9 @@ def page(rows: list[dict[str, Any]]) -> str:
     border-bottom:1px solid #ddd;vertical-align:top} .pass{color:#16794b} .fail,.error{color:#b3261e;font-weight:bold}
     .not,.skipped{color:#777}"""
     body = "\n".join(
-        f'<tr class="{(row["verdict"] or "error").split()[0]}">' + "".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(row)) + "</tr>"
+        f'<tr class="{(row["verdict"] or "error").split()[0]}">'
+        + "".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(row))
+        + "</tr>"
         for row in rows
     )
     head = "".join(f"<th>{cell}</th>" for cell in HEAD)

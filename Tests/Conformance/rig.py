@@ -6,9 +6,10 @@ import importlib
 import os
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping, NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -139,7 +140,12 @@ class Rig:
             await self.csms.start()
         self.station = adapter_class()(
             Launch(
-                self.csms.url, self.station_id, self.folder, self.settings, self.configuration, arguments=arguments or []
+                self.csms.url,
+                self.station_id,
+                self.folder,
+                self.settings,
+                self.configuration,
+                arguments=arguments or [],
             )
         )
         self._started = True
@@ -160,7 +166,9 @@ class Rig:
         problems = [f"OCPP violation: {one}" for one in self.csms.violations]
         problems += [problem for one in self.csms.transactions.values() for problem in one.problems()]
         problems = [one for one in problems if not any(re.search(pattern, one) for pattern in self._allowed)]
-        return problems + [f"the CSMS failed to answer: {event.details}" for event in self.csms.record.events("answerFailed")]
+        return problems + [
+            f"the CSMS failed to answer: {event.details}" for event in self.csms.record.events("answerFailed")
+        ]
 
     async def close(self) -> list[str]:
         """Ends station and CSMS; returns how the station misbehaved as a process."""
@@ -177,13 +185,8 @@ class Rig:
         """Values of `Component/Variable` names by GetVariables, in the order asked."""
         asked = [address(name) | ({"attributeType": attribute} if attribute else {}) for name in names]
         answer = await self.csms.call("GetVariables", {"getVariableData": asked})
-        results = answer["getVariableResult"]
-        found = []
-        for item in asked:
-            same = [one for one in results if _same(one, item)]
-            assert len(same) == 1, f"GetVariablesResponse has {len(same)} results for {item}"
-            found.append(Variable(same[0]["attributeStatus"], same[0].get("attributeValue")))
-        return found
+        results = (find_result(answer["getVariableResult"], name) for name in names)
+        return [Variable(one["attributeStatus"], one.get("attributeValue")) for one in results]
 
     async def value(self, name: str) -> str | None:
         """The Actual value of a variable, None if the station has no such variable."""
@@ -227,13 +230,15 @@ class Rig:
         return stamp is not None and abs(stamp.timestamp() - time.time()) <= 4 * PATIENCE
 
 
-def _same(result: dict, asked: dict) -> bool:
-    """Whether a result of Get- or SetVariables is for this component and variable; names compare without case."""
+def find_result(results: list[dict], name: str) -> dict:
+    """The one result of Get- or SetVariables for `Component/Variable`; names compare without case."""
+    found = [one for one in results if _key(one) == _key(address(name))]
+    assert len(found) == 1, f"{len(found)} results for {name} in {results}"
+    return found[0]
 
-    def key(item: dict) -> tuple:
-        component, variable = item["component"], item["variable"]
-        evse = component.get("evse", {})
-        texts = (component["name"], component.get("instance"), variable["name"], variable.get("instance"))
-        return tuple(text and text.lower() for text in texts) + (evse.get("id"), evse.get("connectorId"))
 
-    return key(result) == key(asked)
+def _key(item: dict) -> tuple:
+    component, variable = item["component"], item["variable"]
+    evse = component.get("evse", {})
+    texts = (component["name"], component.get("instance"), variable["name"], variable.get("instance"))
+    return tuple(text and text.lower() for text in texts) + (evse.get("id"), evse.get("connectorId"))

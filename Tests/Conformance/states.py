@@ -51,13 +51,17 @@ async def connector_status(rig: Rig, evse: int, connector: int, status: str, tim
     assert message, f"connector {connector} of EVSE {evse} not reported {status} within {timeout:g} s"
     message.taken = True
     reported = [found[2] for found in connector_statuses(message) if found[:2] == (evse, connector)]
-    assert reported == [status], f"connector {connector} of EVSE {evse} reported {reported}, expected {status}: {message.raw}"
+    assert reported == [status], (
+        f"connector {connector} of EVSE {evse} reported {reported}, expected {status}: {message.raw}"
+    )
     if message.action == "NotifyEvent":
         message.check({"eventData[0].trigger": "Delta"}, "report of a connector")
     return message
 
 
-async def all_connectors(rig: Rig, expected: dict[tuple[int, int], str] | None = None, timeout: float | None = None) -> None:
+async def all_connectors(
+    rig: Rig, expected: dict[tuple[int, int], str] | None = None, timeout: float | None = None
+) -> None:
     """A report for every connector: Available, or as `expected` says."""
     for evse, connectors in (await rig.station.topology()).items():
         for connector in connectors:
@@ -67,7 +71,9 @@ async def all_connectors(rig: Rig, expected: dict[tuple[int, int], str] | None =
 # Provisioning
 
 
-async def booted(rig: Rig, expected: dict[tuple[int, int], str] | None = None, boot: dict[str, Any] | None = None) -> Message:
+async def booted(
+    rig: Rig, expected: dict[tuple[int, int], str] | None = None, boot: dict[str, Any] | None = None
+) -> Message:
     """Booted, from the BootNotification on: accepted, every connector reported. Returns the BootNotification."""
     message = await rig.csms.expect("BootNotification", timeout=2 * rig.csms.patience)
     message.check(boot or {}, "Booted")
@@ -107,7 +113,15 @@ async def unavailable(rig: Rig, evse: int | None = None, connector: int | None =
 
 
 class Session:
-    def __init__(self, rig: Rig, *, evse: int | None = None, connector: int | None = None, token: Token | None = None, remote: bool = False):
+    def __init__(
+        self,
+        rig: Rig,
+        *,
+        evse: int | None = None,
+        connector: int | None = None,
+        token: Token | None = None,
+        remote: bool = False,
+    ):
         self.rig = rig
         self.evse = rig.evse_id if evse is None else evse
         self.connector = rig.connector_id if connector is None else connector
@@ -143,7 +157,9 @@ class Session:
             return message["transactionInfo.transactionId"] == self.transaction_id
         return message["eventType"] == "Started" and message["evse.id"] in (ABSENT, self.evse)
 
-    async def event(self, expected: dict[str, Any] | None = None, step: str = "", timeout: float | None = None) -> Message:
+    async def event(
+        self, expected: dict[str, Any] | None = None, step: str = "", timeout: float | None = None
+    ) -> Message:
         """The next TransactionEvent of this session that is not about meter values alone, in the order of arrival; checked, also
         against the general rules of Part 6: eventType of the first event, evse after plugging in, idToken after a swipe, remoteStartId."""
         timeout = self.rig.csms.patience if timeout is None else timeout
@@ -234,7 +250,9 @@ class Session:
             "RequestStartTransaction",
             {"idToken": self.token.json, "evseId": self.evse, "remoteStartId": self.remote_start_id},
         )
-        answer.check({"status": "Accepted"} | ({"transactionId": self.transaction_id} if self.started else {}), "Authorized")
+        answer.check(
+            {"status": "Accepted"} | ({"transactionId": self.transaction_id} if self.started else {}), "Authorized"
+        )
         if authorize.value == "true":
             await self.rig.csms.answered(await self.authorize_request())
             await self.rig.settle()
@@ -250,7 +268,8 @@ class Session:
             begins = not self.started and "EVConnected" in self.start_points
             if self.started or begins:
                 await self.event(
-                    {"triggerReason": "CablePluggedIn", "transactionInfo.chargingState": "EVConnected"}, "EnergyTransferStarted step 3"
+                    {"triggerReason": "CablePluggedIn", "transactionInfo.chargingState": "EVConnected"},
+                    "EnergyTransferStarted step 3",
                 )
         if not self.started and "PowerPathClosed" in self.start_points:
             # The last precondition of energy transfer may itself be given as the reason.
@@ -304,7 +323,8 @@ class Session:
             await self.rig.station.swipe(self.token.id, self.token.type, self.evse)
             event = await self.event({"triggerReason": "StopAuthorized"}, "StopAuthorized step 1")
             event.check(
-                {"idToken.idToken": (ABSENT, self.token.id), "idToken.type": (ABSENT, self.token.type)}, "StopAuthorized step 1"
+                {"idToken.idToken": (ABSENT, self.token.id), "idToken.type": (ABSENT, self.token.type)},
+                "StopAuthorized step 1",
             )
         if self.stop_points & {"Authorized", "PowerPathClosed", "EnergyTransfer"} and not self.ended:
             event = await self.event(
@@ -329,7 +349,8 @@ class Session:
             await self.stop_authorized()
         if not self.ended:
             await self.event(
-                {"triggerReason": "ChargingStateChanged", "transactionInfo.chargingState": "EVConnected"}, "EVConnectedPostSession"
+                {"triggerReason": "ChargingStateChanged", "transactionInfo.chargingState": "EVConnected"},
+                "EVConnectedPostSession",
             )
 
     async def ev_disconnected(self) -> None:

@@ -98,7 +98,9 @@ class StationAdapter(ABC):
         """The EV demands energy (`charging`), pauses (`suspended`) or has finished (`stopped`)."""
 
     @abstractmethod
-    async def fault(self, action: str, fault: str, evse: int = 0, connector: int | None = None, severity: str = "high") -> None:
+    async def fault(
+        self, action: str, fault: str, evse: int = 0, connector: int | None = None, severity: str = "high"
+    ) -> None:
         """`raise` or `clear` a hardware fault."""
 
     @abstractmethod
@@ -172,14 +174,32 @@ class OurStation(StationAdapter):
         if not model.is_absolute():
             model = ROOT / "DeviceModel" / model
         overrides = folder / "overrides.json"
-        overrides.write_text(json.dumps([parse_setting(name) | {"value": value} for name, value in launch.settings.items()]))
+        overrides.write_text(
+            json.dumps([parse_setting(name) | {"value": value} for name, value in launch.settings.items()])
+        )
         return [
-            str(station_binary()), "run",
-            "--config-dir", str(model), "--data-dir", str(folder / "data"), "--certs-dir", str(folder / "certs"),
-            "--control-socket", str(self._socket), "--csms-url", launch.csms_url, "--station-id", launch.station_id,
-            "--overrides", str(overrides), "--log-level", "debug", "--message-log", str(folder / "messages.jsonl"),
+            str(station_binary()),
+            "run",
+            "--config-dir",
+            str(model),
+            "--data-dir",
+            str(folder / "data"),
+            "--certs-dir",
+            str(folder / "certs"),
+            "--control-socket",
+            str(self._socket),
+            "--csms-url",
+            launch.csms_url,
+            "--station-id",
+            launch.station_id,
+            "--overrides",
+            str(overrides),
+            "--log-level",
+            "debug",
+            "--message-log",
+            str(folder / "messages.jsonl"),
             *launch.arguments,
-        ]  # fmt: skip
+        ]
 
     async def start(self) -> None:
         for name in ("data", "certs"):
@@ -204,7 +224,9 @@ class OurStation(StationAdapter):
         if code == 0:
             await self._spawn()
         else:
-            self._problems.append(f"the station ended with {'signal ' + str(-code) if code < 0 else 'exit code ' + str(code)}")
+            self._problems.append(
+                f"the station ended with {'signal ' + str(-code) if code < 0 else 'exit code ' + str(code)}"
+            )
 
     async def _until_ready(self) -> None:
         deadline = asyncio.get_running_loop().time() + self.READY_SECONDS
@@ -315,7 +337,9 @@ class OurStation(StationAdapter):
     async def ev(self, evse: int, state: str, soc: float | None = None) -> None:
         await self.command("ev", evse=evse, state=state, soc=soc)
 
-    async def fault(self, action: str, fault: str, evse: int = 0, connector: int | None = None, severity: str = "high") -> None:
+    async def fault(
+        self, action: str, fault: str, evse: int = 0, connector: int | None = None, severity: str = "high"
+    ) -> None:
         await self.command("fault", action=action, fault=fault, evse=evse, connector=connector, severity=severity)
 
     async def network(self, online: bool) -> None:

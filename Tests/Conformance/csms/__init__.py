@@ -5,5 +5,23 @@ from .message import ABSENT, Message, get, present
 from .record import Event, as_json
 from .server import ACCEPT, NO_SUBPROTOCOL, RESET, CallFailed, Csms, ExpectationFailed
 
-__all__ = """ABSENT ACCEPT After CallError CallFailed Csms Drop Event ExpectationFailed Message NO_ANSWER NO_SUBPROTOCOL RESET
-    Raw Tokens as_json get present""".split()
+__all__ = [
+    "ABSENT",
+    "ACCEPT",
+    "After",
+    "CallError",
+    "CallFailed",
+    "Csms",
+    "Drop",
+    "Event",
+    "ExpectationFailed",
+    "Message",
+    "NO_ANSWER",
+    "NO_SUBPROTOCOL",
+    "RESET",
+    "Raw",
+    "Tokens",
+    "as_json",
+    "get",
+    "present",
+]

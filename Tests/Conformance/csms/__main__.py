@@ -14,19 +14,38 @@ from .server import Csms
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m csms", description="A CSMS for trying out charging stations (OCPP 2.0.1).")
+    parser = argparse.ArgumentParser(
+        prog="python -m csms", description="A CSMS for trying out charging stations (OCPP 2.0.1)."
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=9000, help="port to listen on, 0 for any (%(default)s)")
     parser.add_argument("--socket", help="unix socket for commands, see `python -m csms.call --help`")
     parser.add_argument("--json", action="store_true", help="print JSON lines instead of text")
     parser.add_argument("--log", metavar="FILE", help="also write JSON lines to FILE")
-    parser.add_argument("--interval", type=int, default=300, help="heartbeat interval given to stations, seconds (%(default)s)")
+    parser.add_argument(
+        "--interval", type=int, default=300, help="heartbeat interval given to stations, seconds (%(default)s)"
+    )
     tokens = parser.add_argument_group("who may charge")
-    tokens.add_argument("--token", action="append", default=[], metavar="IDTOKEN", help="accept this idToken, any other is Unknown; repeatable")
-    tokens.add_argument("--block", action="append", default=[], metavar="IDTOKEN", help="this idToken is Blocked; repeatable")
-    tokens.add_argument("--accept-all", action="store_true", help="accept every idToken that is not blocked (default without --token)")
-    parser.add_argument("--password", action="append", default=[], metavar="STATION=PASSWORD",
-                        help="Basic authentication; without it every station is let in; repeatable")  # fmt: skip
+    tokens.add_argument(
+        "--token",
+        action="append",
+        default=[],
+        metavar="IDTOKEN",
+        help="accept this idToken, any other is Unknown; repeatable",
+    )
+    tokens.add_argument(
+        "--block", action="append", default=[], metavar="IDTOKEN", help="this idToken is Blocked; repeatable"
+    )
+    tokens.add_argument(
+        "--accept-all", action="store_true", help="accept every idToken that is not blocked (default without --token)"
+    )
+    parser.add_argument(
+        "--password",
+        action="append",
+        default=[],
+        metavar="STATION=PASSWORD",
+        help="Basic authentication; without it every station is let in; repeatable",
+    )
     return parser.parse_args()
 
 

@@ -10,13 +10,19 @@ import sys
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m csms.call", description="Let the running CSMS send a CALL and print the answer.")
+    parser = argparse.ArgumentParser(
+        prog="python -m csms.call", description="Let the running CSMS send a CALL and print the answer."
+    )
     parser.add_argument("action", help="for example GetVariables; with --wait: the action to wait for")
     parser.add_argument("payload", nargs="?", default="{}", help="JSON; with --wait: paths and values that must match")
-    parser.add_argument("--wait", action="store_true", help="wait until the station has sent such a call, print its payload")
+    parser.add_argument(
+        "--wait", action="store_true", help="wait until the station has sent such a call, print its payload"
+    )
     parser.add_argument("--station", help="station id, if several are connected")
     parser.add_argument("--timeout", type=float, default=30, help="seconds (%(default)s)")
-    parser.add_argument("--socket", default=os.environ.get("CSMS_SOCKET", "csms.sock"), help="command socket (%(default)s, CSMS_SOCKET)")
+    parser.add_argument(
+        "--socket", default=os.environ.get("CSMS_SOCKET", "csms.sock"), help="command socket (%(default)s, CSMS_SOCKET)"
+    )
     options = parser.parse_args()
     try:
         payload = json.loads(options.payload)

@@ -1,9 +1,9 @@
 """The command socket of the CSMS program: a unix socket, one JSON object per line each way.
 
-    -> {"action": "RequestStartTransaction", "payload": {...}, "station": "cp001"}     station may be left out
-    <- {"ok": true, "result": {...}}   or   {"ok": false, "error": "NotImplemented", "description": "..."}
-    -> {"wait": "TransactionEvent", "where": {"eventType": "Ended"}, "timeout": 60}
-    <- {"ok": true, "payload": {...}}                                                   the first such call since the CSMS runs
+-> {"action": "RequestStartTransaction", "payload": {...}, "station": "cp001"}     station may be left out
+<- {"ok": true, "result": {...}}   or   {"ok": false, "error": "NotImplemented", "description": "..."}
+-> {"wait": "TransactionEvent", "where": {"eventType": "Ended"}, "timeout": 60}
+<- {"ok": true, "payload": {...}}                                                   the first such call since the CSMS runs
 """
 
 from __future__ import annotations
@@ -49,7 +49,11 @@ async def execute(csms: Csms, text: bytes) -> dict[str, Any]:
     links = csms.links
     link = links.get(command["station"]) if "station" in command else next(iter(links.values()), None)
     if link is None:
-        return {"ok": False, "error": "NotConnected", "description": f"connected stations: {', '.join(links) or 'none'}"}
+        return {
+            "ok": False,
+            "error": "NotConnected",
+            "description": f"connected stations: {', '.join(links) or 'none'}",
+        }
     try:
         answer = await link.call(action, payload, timeout)
     except ValueError as error:

@@ -121,7 +121,9 @@ class Link:
             return self.abort()
         if isinstance(answer, answers.Raw):
             text = answer.text.replace("{id}", message.id or "")
-            reply = Message("out", text, self.station, self.number, kind=CALLRESULT, id=message.id, action=message.action)
+            reply = Message(
+                "out", text, self.station, self.number, kind=CALLRESULT, id=message.id, action=message.action
+            )
         elif isinstance(answer, answers.CallError):
             reply = self._error(message, answer)
         else:
@@ -153,21 +155,38 @@ class Link:
     def _error(self, message: Message, error: answers.CallError) -> Message:
         text = json.dumps([CALLERROR, message.id, error.code, error.description, error.details])
         return Message(
-            "out", text, self.station, self.number, kind=CALLERROR, id=message.id, action=message.action,
-            error_code=error.code, error_description=error.description, error_details=error.details,
-        )  # fmt: skip
+            "out",
+            text,
+            self.station,
+            self.number,
+            kind=CALLERROR,
+            id=message.id,
+            action=message.action,
+            error_code=error.code,
+            error_description=error.description,
+            error_details=error.details,
+        )
 
     def _result(self, message: Message, payload: Any) -> Message:
         text = json.dumps([CALLRESULT, message.id, payload])
         reply = Message(
-            "out", text, self.station, self.number, kind=CALLRESULT, id=message.id, action=message.action, payload=payload
+            "out",
+            text,
+            self.station,
+            self.number,
+            kind=CALLRESULT,
+            id=message.id,
+            action=message.action,
+            payload=payload,
         )
         reply.violations += payload_violations(CALLRESULT, message.action or "", payload, self.version)
         return reply
 
     # Calling
 
-    async def call(self, action: str, payload: dict, timeout: float, check: bool = True, id: str | None = None) -> Message | None:
+    async def call(
+        self, action: str, payload: dict, timeout: float, check: bool = True, id: str | None = None
+    ) -> Message | None:
         """Sends a CALL and returns the answer, CALLRESULT or CALLERROR, or None after `timeout` seconds or when the link is gone."""
         if check:
             problems = list(payload_violations(CALL, action, payload, self.version))
@@ -198,6 +217,11 @@ class Link:
     async def send_raw(self, raw: str | bytes) -> None:
         """Sends a WebSocket message as it is: text for str, binary for bytes."""
         await self._send(Message("out", raw, self.station, self.number))
+
+    async def send_text_bytes(self, raw: bytes) -> None:
+        """Sends bytes as a text message, whether or not they are UTF-8."""
+        self.csms.record.add(Message("out", raw, self.station, self.number))
+        await self.socket.send(raw, text=True)
 
     async def send_fragments(self, parts: list[str]) -> None:
         """Sends one text message in these fragments."""

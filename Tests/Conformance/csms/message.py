@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Callable, Mapping
+from typing import Any
 
 CALL, CALLRESULT, CALLERROR, CALLRESULTERROR, SEND = 2, 3, 4, 5, 6
 
@@ -82,8 +83,8 @@ class Message:
     #: Set when an `expect` has taken this message.
     taken: bool = False
     #: The CALL that this frame answers, and the answer to this CALL.
-    call: "Message | None" = None
-    answer: "Message | None" = None
+    call: Message | None = None
+    answer: Message | None = None
 
     def __getitem__(self, path: str) -> Any:
         return get(self.payload, path)
@@ -95,7 +96,7 @@ class Message:
             return bool(where(self.payload))
         return not mismatches(self.payload, where)
 
-    def check(self, expected: Mapping[str, Any], step: str = "") -> "Message":
+    def check(self, expected: Mapping[str, Any], step: str = "") -> Message:
         """Fails the test with every difference at once; returns the message."""
         lines = mismatches(self.payload, expected)
         if lines:

@@ -69,7 +69,10 @@ def _transaction_event(event: dict) -> str:
 def _energy(event: dict) -> str:
     for meter_value in reversed(event.get("meterValue", [])):
         for sample in meter_value.get("sampledValue", []):
-            if sample.get("measurand", "Energy.Active.Import.Register") == "Energy.Active.Import.Register" and "phase" not in sample:
+            if (
+                sample.get("measurand", "Energy.Active.Import.Register") == "Energy.Active.Import.Register"
+                and "phase" not in sample
+            ):
                 unit = sample.get("unitOfMeasure", {})
                 value = sample.get("value", 0) * 10 ** unit.get("multiplier", 0)
                 return f"{value:.10g} {unit.get('unit', 'Wh')}"

@@ -6,8 +6,9 @@ import asyncio
 import json
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Callable, Iterator, TypeVar
+from typing import Any, TypeVar
 
 from .message import Message
 
@@ -90,7 +91,9 @@ class Record:
 
 def as_json(entry: Entry) -> str:
     """The entry as one JSON line."""
-    line: dict[str, Any] = {"ts": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(entry.wall)) + f".{int(entry.wall * 1000) % 1000:03}Z"}
+    line: dict[str, Any] = {
+        "ts": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(entry.wall)) + f".{int(entry.wall * 1000) % 1000:03}Z"
+    }
     line["station"] = entry.station
     if isinstance(entry, Message):
         raw = entry.raw if isinstance(entry.raw, str) else entry.raw.hex()

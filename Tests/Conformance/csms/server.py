@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 from collections import deque
-from typing import Any, Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 from urllib.parse import unquote
 
 from websockets.asyncio.server import Server, serve
@@ -79,12 +79,17 @@ class Csms:
         """Listens; with port 0 on a free one, see `port`."""
         self._host = host
         self._server = await serve(
-            self._serve, host, port,
+            self._serve,
+            host,
+            port,
             process_request=self._process_request,
             select_subprotocol=self._select_subprotocol,
             create_connection=Connection,
-            compression=None, ping_interval=None, close_timeout=1, max_size=2**20,
-        )  # fmt: skip
+            compression=None,
+            ping_interval=None,
+            close_timeout=1,
+            max_size=2**20,
+        )
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -112,16 +117,19 @@ class Csms:
         station = unquote(request.path.rsplit("/", 1)[-1])
         header = request.headers.get("Authorization")
         attempt = Event(
-            "attempt", station,
+            "attempt",
+            station,
             {
                 "path": request.path,
                 "subprotocols": [
-                    part.strip() for value in request.headers.get_all("Sec-WebSocket-Protocol") for part in value.split(",")
+                    part.strip()
+                    for value in request.headers.get_all("Sec-WebSocket-Protocol")
+                    for part in value.split(",")
                 ],
                 "authorization": header,
                 "outcome": "accepted",
             },
-        )  # fmt: skip
+        )
         if self._policy == RESET:
             attempt.details["outcome"] = "reset"
             connection.transport.abort()
@@ -210,9 +218,12 @@ class Csms:
         return [
             message
             for message in self.record.messages("in")
-            if message.kind == CALL and not message.taken and action in (None, message.action)
-            and station in (None, message.station) and message.matches(where)
-        ]  # fmt: skip
+            if message.kind == CALL
+            and not message.taken
+            and action in (None, message.action)
+            and station in (None, message.station)
+            and message.matches(where)
+        ]
 
     async def expect(self, action: str, where: Where = None, timeout: float | None = None, step: str = "") -> Message:
         """The oldest call of `action` that satisfies `where` and was not taken before; takes it.
@@ -225,7 +236,8 @@ class Csms:
         if found is None:
             wanted = f"{action} {where if isinstance(where, dict) else ''}".rstrip()
             raise ExpectationFailed(
-                f"{step + ': ' if step else ''}no {wanted} within {timeout:g} s. Not taken so far:\n" + self._untaken_text()
+                f"{step + ': ' if step else ''}no {wanted} within {timeout:g} s. Not taken so far:\n"
+                + self._untaken_text()
             )
         found.taken = True
         return found
@@ -284,7 +296,13 @@ class Csms:
         return self.link
 
     async def request(
-        self, action: str, payload: dict | None = None, *, timeout: float | None = None, check: bool = True, id: str | None = None
+        self,
+        action: str,
+        payload: dict | None = None,
+        *,
+        timeout: float | None = None,
+        check: bool = True,
+        id: str | None = None,
     ) -> Message:
         """Sends a CALL and returns the answering frame, CALLRESULT or CALLERROR."""
         timeout = self.patience if timeout is None else timeout
@@ -300,7 +318,9 @@ class Csms:
             raise CallFailed(answer)
         return answer
 
-    async def exchange(self, raw: str | bytes, id: str = "-1", action: str | None = None, timeout: float | None = None) -> Message:
+    async def exchange(
+        self, raw: str | bytes, id: str = "-1", action: str | None = None, timeout: float | None = None
+    ) -> Message:
         """Sends `raw` unchecked and returns the answer to it: a frame with message id `id`."""
         timeout = self.patience if timeout is None else timeout
         link = self.link

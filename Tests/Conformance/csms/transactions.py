@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from .message import CALL, Message
 from .validation import parse_time
@@ -60,7 +60,12 @@ def transactions(messages: Iterable[Message]) -> dict[str, Transaction]:
     """The transactions in these messages, in order of appearance. Events that break their schema are left out."""
     found: dict[str, Transaction] = {}
     for message in messages:
-        if message.direction == "in" and message.kind == CALL and message.action == "TransactionEvent" and not message.violations:
+        if (
+            message.direction == "in"
+            and message.kind == CALL
+            and message.action == "TransactionEvent"
+            and not message.violations
+        ):
             id = message["transactionInfo.transactionId"]
             found.setdefault(id, Transaction(id)).events.append(message)
     return found

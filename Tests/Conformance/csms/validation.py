@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from datetime import datetime
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import ocpp
 from jsonschema import Draft4Validator, FormatChecker
@@ -51,14 +52,14 @@ def parse_time(text: str) -> datetime | None:
         return None
 
 
-@lru_cache(maxsize=None)
+@cache
 def actions(version: str) -> frozenset[str]:
     """Names of all messages of a version, without `Request`."""
     folder = Path(ocpp.__file__).parent / ("v" + version.replace(".", "")) / "schemas"
     return frozenset(file.name.removesuffix("Request.json") for file in folder.glob("*Request.json"))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _formats_of(kind: int, action: str, version: str) -> Draft4Validator:
     return Draft4Validator(get_validator(kind, action, version).schema, format_checker=_formats)
 
@@ -121,6 +122,8 @@ def read(message: Message) -> None:
         if not isinstance(message.error_description, str):
             wrong("error description is not a string")
         elif len(message.error_description) > MAX_DESCRIPTION_LENGTH:
-            wrong(f"error description has {len(message.error_description)} characters, {MAX_DESCRIPTION_LENGTH} are allowed")
+            wrong(
+                f"error description has {len(message.error_description)} characters, {MAX_DESCRIPTION_LENGTH} are allowed"
+            )
         if not isinstance(message.error_details, dict):
             wrong("error details are not an object")

@@ -29,8 +29,18 @@ MODEL: dict[str, tuple[str, str, str, str | None]] = {
     "AuthCtrlr/Enabled": ("boolean", "ReadWrite", "true", None),
     "AuthCtrlr/AuthorizeRemoteStart": ("boolean", "ReadWrite", "true", None),
     "AuthCtrlr/LocalAuthorizeOffline": ("boolean", "ReadWrite", "true", None),
-    "TxCtrlr/TxStartPoint": ("MemberList", "ReadWrite", "Authorized", "EVConnected,Authorized,PowerPathClosed,EnergyTransfer"),
-    "TxCtrlr/TxStopPoint": ("MemberList", "ReadWrite", "EVConnected", "EVConnected,Authorized,PowerPathClosed,EnergyTransfer"),
+    "TxCtrlr/TxStartPoint": (
+        "MemberList",
+        "ReadWrite",
+        "Authorized",
+        "EVConnected,Authorized,PowerPathClosed,EnergyTransfer",
+    ),
+    "TxCtrlr/TxStopPoint": (
+        "MemberList",
+        "ReadWrite",
+        "EVConnected",
+        "EVConnected,Authorized,PowerPathClosed,EnergyTransfer",
+    ),
     "TxCtrlr/EVConnectionTimeOut": ("integer", "ReadWrite", "60", None),
     "DeviceDataCtrlr/ItemsPerMessage[GetReport]": ("integer", "ReadOnly", "4", None),
     "DeviceDataCtrlr/ItemsPerMessage[GetVariables]": ("integer", "ReadOnly", "10", None),
@@ -87,9 +97,14 @@ class FakeStation:
     async def _connection(self) -> None:
         credentials = base64.b64encode(f"{self.id}:{self.password}".encode()).decode()
         async with websockets.connect(
-            f"{self.url}/{self.id}", subprotocols=["ocpp2.0.1"], additional_headers={"Authorization": f"Basic {credentials}"},
-            ping_interval=None, open_timeout=5, compression=None, max_size=2**16,
-        ) as socket:  # fmt: skip
+            f"{self.url}/{self.id}",
+            subprotocols=["ocpp2.0.1"],
+            additional_headers={"Authorization": f"Basic {credentials}"},
+            ping_interval=None,
+            open_timeout=5,
+            compression=None,
+            max_size=2**16,
+        ) as socket:
             self._socket = socket
             worker = self._spawn(self._work())
             try:
@@ -139,7 +154,9 @@ class FakeStation:
             self._answers[id] = asyncio.get_running_loop().create_future()
             await self._socket.send(json.dumps([2, id, action, payload]))
             try:
-                return await asyncio.wait_for(self._answers[id], int(self.value("OCPPCommCtrlr/MessageTimeout[Default]")))
+                return await asyncio.wait_for(
+                    self._answers[id], int(self.value("OCPPCommCtrlr/MessageTimeout[Default]"))
+                )
             except TimeoutError:
                 return None
 
@@ -220,7 +237,9 @@ class FakeStation:
                     status = "Rejected"
                 else:
                     entry[2] = item["attributeValue"]
-            results.append({"attributeStatus": status, "attributeType": item.get("attributeType", "Actual"), **_names(item)})
+            results.append(
+                {"attributeStatus": status, "attributeType": item.get("attributeType", "Actual"), **_names(item)}
+            )
         return {"setVariableResult": results}, None
 
     def on_GetBaseReport(self, payload: dict) -> tuple[dict, Any]:
@@ -243,10 +262,19 @@ class FakeStation:
     async def _report(self, request: int, chosen: list[tuple[dict, dict, list[Any]]]) -> None:
         items = []
         for component, variable, (kind, mutability, value, values) in chosen:
-            attribute = {"type": "Actual", "mutability": mutability} | ({} if mutability == "WriteOnly" else {"value": value})
-            characteristics = {"dataType": kind, "supportsMonitoring": False} | ({"valuesList": values} if values else {})
+            attribute = {"type": "Actual", "mutability": mutability} | (
+                {} if mutability == "WriteOnly" else {"value": value}
+            )
+            characteristics = {"dataType": kind, "supportsMonitoring": False} | (
+                {"valuesList": values} if values else {}
+            )
             items.append(
-                {"component": component, "variable": variable, "variableAttribute": [attribute], "variableCharacteristics": characteristics}
+                {
+                    "component": component,
+                    "variable": variable,
+                    "variableAttribute": [attribute],
+                    "variableCharacteristics": characteristics,
+                }
             )
         parts = [items[start : start + 4] for start in range(0, len(items), 4)]
         for number, part in enumerate(parts):
@@ -298,10 +326,16 @@ class FakeStation:
             payload = {"timestamp": now(), "evseId": evse.id, "connectorId": 1, "connectorStatus": evse.status}
             self.send("StatusNotification", payload)
 
-    def event(self, evse: Evse, reason: str, state: str, kind: str = "Updated", stopped: str | None = None, **more: Any) -> None:
+    def event(
+        self, evse: Evse, reason: str, state: str, kind: str = "Updated", stopped: str | None = None, **more: Any
+    ) -> None:
         points = set(self.value("TxCtrlr/TxStartPoint").split(","))
         if evse.transaction is None:
-            begins = {"Authorized": evse.token, "EVConnected": evse.plugged, "PowerPathClosed": evse.token and evse.plugged}
+            begins = {
+                "Authorized": evse.token,
+                "EVConnected": evse.plugged,
+                "PowerPathClosed": evse.token and evse.plugged,
+            }
             begins["EnergyTransfer"] = state == "Charging"
             if not any(begins.get(point) for point in points):
                 return
@@ -315,9 +349,14 @@ class FakeStation:
         if evse.remote_start is not None and evse.token:
             reason, info["remoteStartId"], evse.remote_start = "RemoteStart", evse.remote_start, None
         payload = {
-            "eventType": kind, "timestamp": now(), "triggerReason": reason, "seqNo": evse.number, "transactionInfo": info,
-            "evse": {"id": evse.id, "connectorId": 1}, **more,
-        }  # fmt: skip
+            "eventType": kind,
+            "timestamp": now(),
+            "triggerReason": reason,
+            "seqNo": evse.number,
+            "transactionInfo": info,
+            "evse": {"id": evse.id, "connectorId": 1},
+            **more,
+        }
         if self._socket is None:
             payload["offline"] = True
         evse.number += 1
@@ -326,7 +365,11 @@ class FakeStation:
         self.send("TransactionEvent", payload)
 
     async def _authorize(self, evse: Evse, token: dict) -> None:
-        answer = await self.call("Authorize", {"idToken": token}) if self._socket else {"idTokenInfo": {"status": "Accepted"}}
+        answer = (
+            await self.call("Authorize", {"idToken": token})
+            if self._socket
+            else {"idTokenInfo": {"status": "Accepted"}}
+        )
         if answer and answer["idTokenInfo"]["status"] == "Accepted":
             evse.token, evse.token_reported = token, False
             self.event(evse, "Authorized", "EVConnected" if evse.plugged else "Idle")
@@ -439,7 +482,9 @@ class FakeAdapter(StationAdapter):
         names = {"charging": "Charging", "suspended": "SuspendedEV", "stopped": "SuspendedEV"}
         self.station.event(self.station.evses[evse], "ChargingStateChanged", names[state])
 
-    async def fault(self, action: str, fault: str, evse: int = 0, connector: int | None = None, severity: str = "high") -> None:
+    async def fault(
+        self, action: str, fault: str, evse: int = 0, connector: int | None = None, severity: str = "high"
+    ) -> None:
         raise NotImplementedError
 
     async def network(self, online: bool) -> None:

@@ -24,7 +24,12 @@ async def connection(csms: Csms, user: str = "cp001", password: str = "secret", 
     if not csms.port:
         await csms.start()
     header = {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
-    options = {"subprotocols": ["ocpp2.0.1"], "additional_headers": header, "ping_interval": None, "proxy": None} | options
+    options = {
+        "subprotocols": ["ocpp2.0.1"],
+        "additional_headers": header,
+        "ping_interval": None,
+        "proxy": None,
+    } | options
     async with websockets.connect(f"{csms.url}/cp001", **options) as socket:
         yield socket
 
@@ -46,9 +51,13 @@ async def finish(csms: Csms, *patterns: str) -> None:
 
 def transaction_event(number: int, kind: str = "Updated", time: str = "2026-03-14T09:26:53.589Z", **more) -> dict:
     return {
-        "eventType": kind, "timestamp": time, "triggerReason": "ChargingStateChanged", "seqNo": number,
-        "transactionInfo": {"transactionId": "t1"}, **more,
-    }  # fmt: skip
+        "eventType": kind,
+        "timestamp": time,
+        "triggerReason": "ChargingStateChanged",
+        "seqNo": number,
+        "transactionInfo": {"transactionId": "t1"},
+        **more,
+    }
 
 
 async def test_a_correct_conversation_has_no_violation(runner):
@@ -56,9 +65,17 @@ async def test_a_correct_conversation_has_no_violation(runner):
     async with connection(csms) as socket:
         answer = await ask(socket, 2, "1", "BootNotification", BOOT)
         assert answer[0:2] == [3, "1"] and answer[2]["status"] == "Accepted"
-        assert await ask(socket, 2, "2", "TransactionEvent", transaction_event(0, "Started", idToken={"idToken": "A", "type": "Local"})) == [
-            3, "2", {"idTokenInfo": {"status": "Accepted"}},
-        ]  # fmt: skip
+        assert await ask(
+            socket,
+            2,
+            "2",
+            "TransactionEvent",
+            transaction_event(0, "Started", idToken={"idToken": "A", "type": "Local"}),
+        ) == [
+            3,
+            "2",
+            {"idTokenInfo": {"status": "Accepted"}},
+        ]
     (await csms.expect("BootNotification")).check({"reason": "PowerUp", "chargingStation.model": "M"})
     await finish(csms)
 
@@ -86,9 +103,18 @@ async def test_a_correct_conversation_has_no_violation(runner):
         ('[2,"1","BootNotification",{"reason":"PowerUp"}]', "'chargingStation' is a required property"),
         ('[2,"1","Authorize",{"idToken":{"idToken":"A","type":"Card"}}]', "AuthorizeRequest.idToken.type: 'Card'"),
         (f'[2,"1","Authorize",{{"idToken":{{"idToken":"{"A" * 37}","type":"Local"}}}}]', "is too long"),
-        ('[2,"1","StatusNotification",{"timestamp":"2026-03-14 09:26","evseId":1,"connectorId":1,"connectorStatus":"Available"}]', "timestamp"),
-        ('[2,"1","StatusNotification",{"timestamp":"2026-03-14T09:26:53.5891Z","evseId":1,"connectorId":1,"connectorStatus":"Available"}]', "timestamp"),
-        ('[2,"1","StatusNotification",{"timestamp":"2026-13-14T09:26:53Z","evseId":1,"connectorId":1,"connectorStatus":"Available"}]', "timestamp"),
+        (
+            '[2,"1","StatusNotification",{"timestamp":"2026-03-14 09:26","evseId":1,"connectorId":1,"connectorStatus":"Available"}]',
+            "timestamp",
+        ),
+        (
+            '[2,"1","StatusNotification",{"timestamp":"2026-03-14T09:26:53.5891Z","evseId":1,"connectorId":1,"connectorStatus":"Available"}]',
+            "timestamp",
+        ),
+        (
+            '[2,"1","StatusNotification",{"timestamp":"2026-13-14T09:26:53Z","evseId":1,"connectorId":1,"connectorStatus":"Available"}]',
+            "timestamp",
+        ),
         ('[3,"1",{}]', "which the CSMS never sent"),
         ('[4,"1","NotImplemented","",{}]', "which the CSMS never sent"),
         ('[4,"-1","Nonsense","",{}]', "not in the table"),
@@ -97,7 +123,7 @@ async def test_a_correct_conversation_has_no_violation(runner):
         ('[4,"-1","NotImplemented","",null]', "details are not an object"),
         ('[4,"-1","NotImplemented",""]', "has 5 elements, this has 4"),
     ],
-)  # fmt: skip
+)
 async def test_a_wrong_frame_is_a_violation(runner, frame, violation):
     csms = Csms()
     async with connection(csms) as socket:
@@ -211,7 +237,12 @@ async def test_the_csms_does_not_send_what_its_schema_refuses(runner):
 
 async def test_answers_can_be_scripted(runner):
     csms = Csms()
-    csms.respond_once("Heartbeat", CallError("InternalError", "no"), Raw('[3,"{id}",{"odd":1}]'), lambda message: {"currentTime": message.id})
+    csms.respond_once(
+        "Heartbeat",
+        CallError("InternalError", "no"),
+        Raw('[3,"{id}",{"odd":1}]'),
+        lambda message: {"currentTime": message.id},
+    )
     async with connection(csms) as socket:
         assert await ask(socket, 2, "1", "Heartbeat", {}) == [4, "1", "InternalError", "no", {}]
         assert await ask(socket, 2, "2", "Heartbeat", {}) == [3, "2", {"odd": 1}]
@@ -244,9 +275,17 @@ async def test_check_names_every_difference(runner):
         await ask(socket, 2, "1", "BootNotification", BOOT)
     message = await csms.expect("BootNotification")
     with pytest.raises(AssertionError) as failure:
-        message.check({"reason": ("Watchdog", "RemoteReset"), "chargingStation.model": "M", "chargingStation.modem.iccid": "1"}, "step 3")
+        message.check(
+            {"reason": ("Watchdog", "RemoteReset"), "chargingStation.model": "M", "chargingStation.modem.iccid": "1"},
+            "step 3",
+        )
     text = str(failure.value)
-    assert "step 3" in text and "reason is 'PowerUp'" in text and "chargingStation.modem.iccid is absent" in text and "model" not in text.split("in ")[0]
+    assert (
+        "step 3" in text
+        and "reason is 'PowerUp'" in text
+        and "chargingStation.modem.iccid is absent" in text
+        and "model" not in text.split("in ")[0]
+    )
     await finish(csms)
 
 
@@ -275,7 +314,11 @@ async def test_a_transaction_is_checked_as_a_whole(runner, events, problem):
 
 @pytest.mark.parametrize(
     "user, password, outcome",
-    [("cp001", "secret", "accepted"), ("cp001", "wrong", "401, wrong password"), ("cp002", "secret", "401, user 'cp002'")],
+    [
+        ("cp001", "secret", "accepted"),
+        ("cp001", "wrong", "401, wrong password"),
+        ("cp002", "secret", "401, user 'cp002'"),
+    ],
 )
 async def test_basic_authentication(runner, user, password, outcome):
     csms = Csms(passwords={"cp001": "secret"})
