@@ -122,6 +122,8 @@ class Rig:
         self.csms = Csms(passwords={self.station_id: PASSWORD}, patience=10 * PATIENCE)
         self.station: StationAdapter
         self.settings: dict[str, str] = {}
+        #: Connector -> action and status of the last report about it that a state has taken.
+        self.reported: dict[tuple[int, int], tuple[str, str]] = {}
         self._allowed: list[str] = []
         self._started = False
 

@@ -40,19 +40,30 @@ def connector_statuses(message: Message) -> list[tuple[int, int, str]]:
 async def connector_status(rig: Rig, evse: int, connector: int, status: str, timeout: float | None = None) -> Message:
     """The next report about this connector, which must say `status`: StatusNotification or NotifyEvent, either will do.
 
-    An additional report of the other kind is taken along when it comes later.
+    A station may send both: the second report of the status it reported last is not the next one.
     """
+    place = (evse, connector)
 
     def look() -> Message | None:
-        return next((one for one in rig.csms.untaken() if is_connector_status(one, evse, connector, None)), None)
+        for message in rig.csms.untaken():
+            reported = [found[2] for found in connector_statuses(message) if found[:2] == place]
+            if not reported:
+                continue
+            before = rig.reported.get(place)
+            if before and before[0] != message.action and before[1] == reported[-1]:
+                message.taken = True
+            else:
+                return message
+        return None
 
     timeout = rig.csms.patience if timeout is None else timeout
     message = await rig.csms.record.wait(look, timeout)
     assert message, f"connector {connector} of EVSE {evse} not reported {status} within {timeout:g} s"
     message.taken = True
-    reported = [found[2] for found in connector_statuses(message) if found[:2] == (evse, connector)]
+    rig.reported[place] = (str(message.action), status)
+    reported = [found[2] for found in connector_statuses(message) if found[:2] == place]
     assert reported == [status], (
-        f"connector {connector} of EVSE {evse} reported {reported}, expected {status}: {message.raw}"
+        f"connector {connector} of EVSE {evse} reported {reported}, not {status}: {message.raw!r}"
     )
     if message.action == "NotifyEvent":
         message.check({"eventData[0].trigger": "Delta"}, "report of a connector")

@@ -224,7 +224,7 @@ def variable(**changes: object) -> dict:
 async def test_payload_against_schema(rig: Rig, action: str, payload: object, codes: tuple[str, ...]):
     """A payload that its schema refuses gets the CALLERROR for its fault"""
     await rig.start()
-    error(await rig.csms.request(action, payload, check=False), *codes)
+    error(await rig.csms.exchange(frame(action, payload), "wire-1"), *codes)
     await still_works(rig)
 
 
