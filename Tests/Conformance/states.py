@@ -132,8 +132,11 @@ class Session:
         connector: int | None = None,
         token: Token | None = None,
         remote: bool = False,
+        common_reader: bool = False,
     ):
         self.rig = rig
+        #: The token is presented at a reader that serves all EVSEs, so that only the cable tells which one it is for.
+        self.common_reader = common_reader
         self.evse = rig.evse_id if evse is None else evse
         self.connector = rig.connector_id if connector is None else connector
         self.token = token or rig.token
@@ -209,10 +212,10 @@ class Session:
         """ParkingBayOccupied is optional; a test plug has no car to drive in."""
         await self._points()
 
-    async def ev_connected_pre_session(self) -> None:
+    async def ev_connected_pre_session(self, **ev: Any) -> None:
         """EVConnectedPreSession: the EV is connected before, or after, authorization, and no energy flows yet."""
         await self.parking_bay_occupied()
-        await self.plug_in()
+        await self.plug_in(**ev)
         begins = not self.started and (
             "EVConnected" in self.start_points or ("PowerPathClosed" in self.start_points and self.is_authorized)
         )
@@ -227,9 +230,9 @@ class Session:
                 "EVConnectedPreSession",
             )
 
-    async def plug_in(self) -> None:
+    async def plug_in(self, **ev: Any) -> None:
         """Connects the EV; the connector is reported Occupied."""
-        await self.rig.station.plug_in(self.evse, self.connector)
+        await self.rig.station.plug_in(self.evse, self.connector, **ev)
         self.connected = self._evse_pending = True
         await connector_status(self.rig, self.evse, self.connector, "Occupied")
 
@@ -249,7 +252,7 @@ class Session:
 
     async def swipe(self) -> None:
         """Presents the token; the station asks the CSMS about it and has its answer."""
-        await self.rig.station.swipe(self.token.id, self.token.type, self.evse)
+        await self.rig.station.swipe(self.token.id, self.token.type, None if self.common_reader else self.evse)
         await self.rig.csms.answered(await self.authorize_request())
         await self.rig.settle()
         self._token_pending = True

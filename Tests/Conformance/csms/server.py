@@ -16,7 +16,7 @@ from websockets.typing import Subprotocol
 from . import answers
 from .answers import Tokens
 from .link import Connection, Link
-from .message import CALL, CALLRESULT, Message, Where
+from .message import CALL, CALLERROR, CALLRESULT, Message, Where
 from .record import LIMIT, Entry, Event, Record
 from .transactions import Transaction, transactions
 
@@ -182,11 +182,13 @@ class Csms:
         self.record.add(Event("disconnected", station, details))
 
     def claim_id(self, station: str, message: Message) -> bool:
-        """False if the station used this message id before, on any connection, for anything but this same message."""
+        """False if the station used this message id before, on any connection, for anything but a retry of this message: of
+        one that got no answer or a CALLERROR (Part 4, 4.1.4 with its erratum)."""
         first = self._ids.setdefault((station, message.id or ""), message)
         if len(self._ids) > LIMIT:
             del self._ids[next(iter(self._ids))]
-        return first is message or (first.answer is None and first.raw == message.raw)
+        failed = first.answer is None or first.answer.kind == CALLERROR
+        return first is message or (failed and first.raw == message.raw)
 
     # Scripting the answers
 
@@ -209,6 +211,11 @@ class Csms:
             return queue.popleft()
         if action in self._answers:
             return self._answers[action]
+        return self.default_answer(message)
+
+    def default_answer(self, message: Message) -> Any:
+        """What this message is answered unless `respond` says otherwise."""
+        action = message.action or ""
         return self._defaults.get(action, answers.CallError("NotImplemented", f"{action} is not known to this CSMS"))
 
     # Expecting

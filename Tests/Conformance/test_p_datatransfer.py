@@ -1,0 +1,37 @@
+"""Block P, data transfer (P01) and custom data."""
+
+import pytest
+
+from csms import ABSENT
+from rig import Rig, address
+
+requirement = pytest.mark.requirement
+
+
+@requirement("P01.FR.05", "P01.FR.06")
+async def test_TC_P_01_CS(rig: Rig):
+    """DataTransfer of an unknown vendor"""
+    await rig.start()
+    request = {"vendorId": "org.openchargealliance.octt", "messageId": "unused", "data": {"any": ["thing", 1, None]}}
+    answer = await rig.csms.call("DataTransfer", request)
+    answer.check({"status": ("UnknownVendorId", "UnknownMessageId", "Rejected")}, "step 2")
+
+
+async def test_TC_P_03_CS(rig: Rig):
+    """Requests with custom data are carried out"""
+    await rig.start()
+    custom = {"customData": {"vendorId": "org.openchargealliance.octt", "note": "Ünïcode", "deep": [{"a": {}}]}}
+    name = address("OCPPCommCtrlr/OfflineThreshold")
+    where = {"component": name["component"] | custom, "variable": name["variable"] | custom, "attributeType": "Actual"}
+    data = where | custom | {"attributeValue": "200"}
+    answer = await rig.csms.call("SetVariables", {"setVariableData": [data]} | custom)
+    answer.check({"setVariableResult[0].attributeStatus": "Accepted"}, "step 2")
+    answer = await rig.csms.call("GetVariables", {"getVariableData": [where | custom]} | custom)
+    answer.check(
+        {
+            "getVariableResult[0].attributeStatus": "Accepted",
+            "getVariableResult[0].attributeType": (ABSENT, "Actual"),
+            "getVariableResult[0].attributeValue": "200",
+        },
+        "step 4",
+    )
