@@ -7,6 +7,12 @@ import Testing
 
 @testable import CSMSLink
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
 /// How an attempt to connect can end.
 @Suite struct ConnectTests {
   // Proves: A00.FR.203, A00.FR.204
@@ -219,18 +225,40 @@ import Testing
     throw TookTooLong(description: "the backlog does not fill")
   }
 
+  /// Sockets of this machine that wait for the TCP handshake with a port, by the kernel's table.
+  private func socketsBeingConnected(to port: Int) -> Int {
+    guard let file = fopen("/proc/net/tcp", "r") else { return -1 }
+    defer { fclose(file) }
+    var line = [CChar](repeating: 0, count: 512)
+    var count = 0
+    while fgets(&line, Int32(line.count), file) != nil {
+      // sl local_address rem_address st ...; 02 is SYN_SENT.
+      let fields = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self).split(
+        separator: " ")
+      guard fields.count > 3, fields[3] == "02", let remote = fields[2].split(separator: ":").last else { continue }
+      if Int(remote, radix: 16) == port { count += 1 }
+    }
+    return count
+  }
+
   @Test func timeoutAndDisconnectWhileTCPConnects() async throws {
     let (peer, fillers) = try await peerThatNeverConnects()
     let link = try await LinkUnderTest()
     link.connect(peer.url, timeout: 100)
     #expect(try await link.next() == .down(.timedOut))
+    #expect(socketsBeingConnected(to: peer.port) == 0)
     link.connect(peer.url)
+    try await Loops.link.submit {}.get()
+    #expect(socketsBeingConnected(to: peer.port) == 1)
     link.disconnect(code: 1001, reason: "stop")
     #expect(try await link.next() == .down(.closedByUs(code: 1001, reason: "stop")))
+    #expect(socketsBeingConnected(to: peer.port) == 0)
     // By name, with several addresses under way.
     link.connect("ws://localhost:\(peer.port)", timeout: 100)
     #expect(try await link.next() == .down(.timedOut))
     #expect(try await link.rest().isEmpty)
+    // Giving up has closed the sockets: none tries on.
+    #expect(socketsBeingConnected(to: peer.port) == 0)
     for filler in fillers { try await filler.close() }
     try await peer.stop()
   }

@@ -213,7 +213,7 @@ import Testing
   }
 
   @Test func peerThatClosesButKeepsTheSocket() async throws {
-    let (link, connection) = try await open()
+    let (link, connection) = try await open(try await LinkUnderTest(closeWait: .milliseconds(150)))
     connection.writeClose(1000)
     // Its end comes by our bounded wait.
     #expect(try await link.next() == .down(.closedByPeer(code: 1000, reason: "")))
@@ -263,7 +263,7 @@ import Testing
   }
 
   @Test func disconnectOfADeadPeerIsBounded() async throws {
-    let (link, connection) = try await open()
+    let (link, connection) = try await open(try await LinkUnderTest(closeWait: .milliseconds(150)))
     link.disconnect(code: 1000, reason: "")
     #expect(try await link.next() == .down(.closedByUs(code: 1000, reason: "")))
     #expect(try await connection.readFrame()?.close?.code == 1000)
@@ -276,7 +276,7 @@ import Testing
     #expect(try await link.next() == .down(.closedByUs(code: 1006, reason: "offline")))
     #expect(try await connection.readToEnd().isEmpty)
     // Also in the middle of a closing handshake.
-    let patient = try await LinkUnderTest(closeWait: .seconds(600))
+    let patient = try await LinkUnderTest()
     let (_, second) = try await open(patient)
     patient.disconnect(code: 1000, reason: "first")
     #expect(try await second.readFrame()?.close?.code == 1000)
