@@ -15,10 +15,12 @@ public struct StationStart: Sendable {
   public var csmsURL: String?
   /// `--station-id`.
   public var identity: String?
+  /// The wall clock is scaled or simulated (`--time-scale`): the CSMS does not correct it.
+  public var clockIsVirtual: Bool
 
   public init(
     model: DeviceModel, ledger: LedgerSnapshot, seed: UInt64, bootReason: BootReasonEnumType, csmsURL: String? = nil,
-    identity: String? = nil
+    identity: String? = nil, clockIsVirtual: Bool = false
   ) {
     self.model = model
     self.ledger = ledger
@@ -26,6 +28,7 @@ public struct StationStart: Sendable {
     self.bootReason = bootReason
     self.csmsURL = csmsURL
     self.identity = identity
+    self.clockIsVirtual = clockIsVirtual
   }
 }
 

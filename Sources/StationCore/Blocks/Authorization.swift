@@ -1,0 +1,223 @@
+import DeviceModel
+import OCPP
+
+/// Functional block C: who may charge. Without authorization cache and local list every token is asked of the CSMS;
+/// offline, OfflineTxForUnknownIdEnabled decides (C15.FR.08).
+struct Authorization: Sendable {
+  /// A token on its way to the CSMS.
+  struct Request: Sendable {
+    var ticket: Int
+    var idToken: IdTokenType
+    /// EVSEs that the token may be meant for.
+    var evses: [Int]
+    /// The EVSE that it is meant for; `nil` until the answer says whether it starts or stops something.
+    var remoteStart: RemoteStart?
+  }
+
+  struct RemoteStart: Hashable, Sendable {
+    var evse: Int
+    var remoteStartId: Int
+    var groupIdToken: IdTokenType?
+  }
+
+  var requests: [Request] = []
+  var nextTicket = 1
+
+  /// Tokens that may be on their way at one time; a further presentation is ignored.
+  static let limit = 8
+}
+
+extension Station {
+  /// A token was presented at a reader.
+  mutating func tokenPresented(_ presentation: TokenPresentation) {
+    let token = presentation.idToken
+    let served = (presentation.evses ?? evses.map(\.id)).filter { $0 >= 1 && $0 <= evses.count }
+    guard !served.isEmpty, stopping == nil else { return }
+
+    // The token that was authorized ends its own authorization, without asking (C01.FR.03, E07.FR.01).
+    if let id = served.first(where: { evses[$0 - 1].authorization?.matches(token) == true }) {
+      log(.info, "EVSE \(id): stop by the token that started")
+      return stopLocally(at: id - 1, token)
+    }
+    // The owner fetches the cable that was kept locked (E05.FR.11, E09.FR.03).
+    if let id = served.first(where: { evses[$0 - 1].heldFor?.matches(token) == true }) {
+      log(.info, "EVSE \(id): cable released to its owner")
+      evses[id - 1].heldFor = nil
+      return
+    }
+    guard mayStartBeforeAccepted else {
+      log(.info, "token ignored: the CSMS has not accepted the station")
+      return
+    }
+    if !flag(Setting.authEnabled, default: true) || token.type == .noAuthorization {
+      grant(token, group: nil, info: nil, served: served, remoteStart: nil)
+      return
+    }
+    if flag(Setting.disableRemoteAuthorization, default: false) {
+      log(.info, "token refused: not known here and DisableRemoteAuthorization is set")
+      return
+    }
+    guard isOnline else {
+      authorizeOffline(token, served: served, remoteStart: nil)
+      return
+    }
+    askCSMS(token, served: served, remoteStart: nil)
+  }
+
+  /// Before the first Accepted a session needs TxBeforeAcceptedEnabled (B02.FR.03, B03.FR.01). A station that was
+  /// accepted once keeps working offline.
+  private var mayStartBeforeAccepted: Bool {
+    provisioning.wasAccepted || provisioning.registration == .none && !isOnline
+      || flag(Setting.txBeforeAcceptedEnabled, default: false)
+  }
+
+  mutating func askCSMS(_ token: IdTokenType, served: [Int], remoteStart: Authorization.RemoteStart?) {
+    let isRepeated = authorization.requests.contains { $0.idToken.isSame(as: token) && $0.remoteStart == remoteStart }
+    guard !isRepeated, authorization.requests.count < Authorization.limit else {
+      log(.info, "token ignored: \(isRepeated ? "it is being authorized already" : "too many are being authorized")")
+      return
+    }
+    let ticket = authorization.nextTicket
+    authorization.nextTicket += 1
+    authorization.requests.append(
+      Authorization.Request(ticket: ticket, idToken: token, evses: served, remoteStart: remoteStart))
+    call(AuthorizeRequest(idToken: token), for: .authorize(ticket))
+  }
+
+  private mutating func takeRequest(_ ticket: Int) -> Authorization.Request? {
+    guard let index = authorization.requests.firstIndex(where: { $0.ticket == ticket }) else { return nil }
+    return authorization.requests.remove(at: index)
+  }
+
+  mutating func authorizeAnswered(_ ticket: Int, _ response: AuthorizeResponse) {
+    guard let request = takeRequest(ticket) else { return }
+    let info = response.idTokenInfo
+    guard info.status == .accepted else {
+      log(.info, "token not accepted: \(info.status.rawValue)")
+      return
+    }
+    grant(
+      request.idToken, group: info.groupIdToken ?? request.remoteStart?.groupIdToken, info: info,
+      served: request.evses, remoteStart: request.remoteStart)
+  }
+
+  /// No answer that counts: when the link was lost meanwhile the offline rules hold, otherwise it is a no.
+  mutating func authorizeFailed(_ ticket: Int) {
+    guard let request = takeRequest(ticket) else { return }
+    if isOnline {
+      log(.info, "token not accepted: the CSMS gave no answer")
+    } else {
+      authorizeOffline(request.idToken, served: request.evses, remoteStart: request.remoteStart)
+    }
+  }
+
+  private mutating func authorizeOffline(
+    _ token: IdTokenType, served: [Int], remoteStart: Authorization.RemoteStart?
+  ) {
+    guard flag(Setting.offlineTxForUnknownIdEnabled, default: false) else {
+      log(.info, "token refused: offline and OfflineTxForUnknownIdEnabled is false")
+      return
+    }
+    grant(token, group: nil, info: nil, served: served, remoteStart: remoteStart)
+  }
+
+  /// An accepted token stops a session of its group, or gets an EVSE.
+  private mutating func grant(
+    _ token: IdTokenType, group: IdTokenType?, info: IdTokenInfoType?, served: [Int],
+    remoteStart: Authorization.RemoteStart?
+  ) {
+    if let remoteStart {
+      // The EVSE may have been taken while the CSMS was asked.
+      guard isFree(at: remoteStart.evse - 1) else {
+        log(.info, "EVSE \(remoteStart.evse): remote start comes too late, the EVSE is in use")
+        return
+      }
+      authorize(
+        at: remoteStart.evse - 1, token, group: group, evses: [remoteStart.evse],
+        remoteStartId: remoteStart.remoteStartId)
+      return
+    }
+    // C01.FR.21: only at the EVSEs that the CSMS names.
+    let allowed = info?.evseId.map { names in served.filter(names.contains) } ?? served
+    let waiting = allowed.first { isFree(at: $0 - 1) && evses[$0 - 1].isConnected }
+    if waiting == nil, let group {
+      // C09.FR.03: another token of the group ends the session.
+      if let id = served.first(where: { evses[$0 - 1].authorization?.groupIdToken?.isSame(as: group) == true }) {
+        return stopLocally(at: id - 1, token)
+      }
+      if let id = served.first(where: { evses[$0 - 1].heldFor?.groupIdToken?.isSame(as: group) == true }) {
+        evses[id - 1].heldFor = nil
+        return
+      }
+    }
+    guard let id = waiting ?? allowed.first(where: { isFree(at: $0 - 1) }) else {
+      log(.info, "token accepted, but no EVSE is free for it")
+      return
+    }
+    authorize(at: id - 1, token, group: group, evses: waiting == nil ? allowed : [id], remoteStartId: nil)
+  }
+
+  private mutating func stopLocally(at index: Int, _ token: IdTokenType) {
+    deauthorize(at: index, trigger: .stopAuthorized, reason: .local, idToken: token)
+  }
+
+  /// Nobody is authorized here, it may be used, and no transaction of somebody else is still open (C01.FR.23).
+  func isFree(at index: Int) -> Bool {
+    let evse = evses[index]
+    guard evse.authorization == nil, evse.ending == nil, !evse.isResuming, evse.heldFor == nil, isUsable(at: index)
+    else { return false }
+    return evse.transaction == nil || evse.transaction?.idToken == nil
+  }
+
+  /// Operative, without a fault, and the ledger can take a transaction.
+  func isUsable(at index: Int) -> Bool {
+    let id = evses[index].id
+    guard stopping == nil, provisioning.reset == nil, !storage.isFailing, isOperative(evse: id) else { return false }
+    return evses[index].connectors.contains { connector in
+      isOperative(evse: id, connector: connector.id) && !hasBlockingFault(evse: id, connector: connector.id)
+    }
+  }
+
+  mutating func authorize(
+    at index: Int, _ token: IdTokenType, group: IdTokenType?, evses served: [Int], remoteStartId: Int?
+  ) {
+    log(.info, "EVSE \(evses[index].id): authorized")
+    evses[index].authorization = Grant(
+      idToken: token, groupIdToken: group, remoteStartId: remoteStartId, evses: served, since: now.monotonic)
+    for connector in evses[index].connectors.indices { evses[index].connectors[connector].lockHasFailed = false }
+    startTimer(.evse(TimerID.evReadyName, evses[index].id), after: Self.evReadyTime)
+    transactionAuthorized(at: index, trigger: remoteStartId == nil ? .authorized : .remoteStart)
+    if !evses[index].isConnected { startConnectionTimer(at: index) }
+  }
+
+  /// A driver authorized at a reader of several EVSEs plugs in at this one: the grant, and a transaction that began
+  /// with it, move here.
+  mutating func adoptWaitingGrant(at index: Int) {
+    let id = evses[index].id
+    guard evses[index].authorization == nil, evses[index].transaction == nil, isUsable(at: index),
+      let other = evses.indices.first(where: {
+        $0 != index && !evses[$0].isConnected && evses[$0].ending == nil
+          && evses[$0].authorization?.evses.contains(id) == true
+          && (evses[$0].transaction == nil || evses[$0].transaction?.owesBeginValues == true)
+      })
+    else { return }
+    evses[index].authorization = evses[other].authorization
+    evses[other].authorization = nil
+    stopTimer(.evse(TimerID.evConnectionName, evses[other].id))
+    if let transaction = evses[other].transaction {
+      evses[index].transaction = transaction
+      evses[other].transaction = nil
+      persist(.delete(.transaction, key: String(evses[other].id)))
+      for name in [TimerID.sampledName, TimerID.txEndedName] { stopTimer(.evse(name, evses[other].id)) }
+      startSampling(at: index)
+    }
+  }
+
+  /// AuthCtrlr.Enabled false: a vehicle is all it takes (C02).
+  mutating func authorizeWithoutToken(at index: Int) {
+    guard !flag(Setting.authEnabled, default: true), isFree(at: index) else { return }
+    authorize(
+      at: index, IdTokenType(idToken: "", type: .noAuthorization), group: nil, evses: [evses[index].id],
+      remoteStartId: nil)
+  }
+}

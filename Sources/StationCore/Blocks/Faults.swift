@@ -1,0 +1,90 @@
+import DeviceModel
+import OCPP
+
+/// Hardware faults: what they block, and how the CSMS learns of them.
+extension Station {
+  /// A fault of severity high at the connector, its EVSE or the whole station.
+  func hasBlockingFault(evse: Int, connector: Int) -> Bool {
+    faults.contains { fault in
+      fault.severity == .high && (fault.evse == 0 || fault.evse == evse)
+        && (fault.connector == nil || fault.connector == connector)
+    }
+  }
+
+  /// Faults that may be active at one time; a further one is logged and blocks nothing new.
+  private static let maxFaults = 64
+
+  mutating func faultRaised(_ fault: HardwareFault) {
+    guard !faults.contains(where: { $0.isSame(as: fault) }) else { return }
+    guard faults.count < Self.maxFaults else {
+      log(.error, "more than \(Self.maxFaults) faults, \(fault.name) is not recorded")
+      return
+    }
+    faults.append(fault)
+    log(.error, "fault \(fault.name) at \(fault.place)")
+    notifyProblem(fault, active: true)
+    // E06.FR.16 is for transactions that a fault ends; here they are suspended, and told so.
+    for index in evses.indices where evses[index].transaction != nil && evses[index].ending == nil {
+      let connector = evses[index].transaction?.connector ?? 1
+      if fault.severity == .high, fault.evse == 0 || fault.evse == evses[index].id,
+        fault.connector == nil || fault.connector == connector
+      {
+        sendUpdated(at: index, trigger: .abnormalCondition)
+      }
+    }
+  }
+
+  mutating func faultCleared(_ fault: HardwareFault) {
+    guard let index = faults.firstIndex(where: { $0.isSame(as: fault) }) else { return }
+    let known = faults.remove(at: index)
+    log(.notice, "fault \(known.name) at \(known.place) is gone")
+    if let index = evses.firstIndex(where: { $0.id == known.evse }) { evses[index].contactorFailures = 0 }
+    notifyProblem(known, active: false)
+  }
+
+  mutating func setLockProblem(evse index: Int, connector: Int, _ problem: Bool) {
+    let component = ComponentID(
+      "ConnectorPlugRetentionLock", evse: evses[index].id, connector: evses[index].connectors[connector].id)
+    notifyProblem(component, problem, cause: "ConnectorLockFailure")
+  }
+
+  private mutating func notifyProblem(_ fault: HardwareFault, active: Bool) {
+    let name = fault.evse == 0 ? "ChargingStation" : fault.connector == nil ? "EVSE" : "Connector"
+    let component = ComponentID(name, evse: fault.evse == 0 ? nil : fault.evse, connector: fault.connector)
+    let others = faults.contains { $0.evse == fault.evse && $0.connector == fault.connector }
+    notifyProblem(component, active || others, cause: fault.name)
+  }
+
+  /// Puts `Problem` into the device model and tells the CSMS of its change (G05.FR.02).
+  private mutating func notifyProblem(_ component: ComponentID, _ problem: Bool, cause: String) {
+    let variable = VariableID("Problem")
+    let value = problem ? "true" : "false"
+    let before = model.value(component, variable)
+    guard before != value, before != nil || problem else { return }
+    setByStation(value, VariableAddress(component, variable))
+    guard isOnline, provisioning.registration == .accepted else { return }
+    let evse = component.evse.map { EVSEType(id: $0, connectorId: component.connector) }
+    provisioning.nextEventId += 1
+    call(
+      NotifyEventRequest(
+        eventData: [
+          EventDataType(
+            actualValue: value, component: ComponentType(name: component.name, evse: evse),
+            eventId: provisioning.nextEventId, eventNotificationType: .hardWiredNotification, timestamp: timestamp,
+            trigger: .delta, variable: VariableType(name: variable.name), cleared: problem ? nil : true,
+            techInfo: cause)
+        ], generatedAt: timestamp, seqNo: 0))
+  }
+}
+
+extension HardwareFault {
+  func isSame(as other: HardwareFault) -> Bool {
+    name == other.name && evse == other.evse && connector == other.connector
+  }
+
+  /// `the station`, `EVSE 1` or `EVSE 1 connector 1`.
+  var place: String {
+    guard evse != 0 else { return "the station" }
+    return connector.map { "EVSE \(evse) connector \($0)" } ?? "EVSE \(evse)"
+  }
+}

@@ -1,0 +1,159 @@
+import DeviceModel
+import OCPP
+
+/// Functional block B: boot, registration, heartbeat, reset. Variables and reports are in files beside it.
+struct Provisioning: Sendable {
+  enum Registration: String, Hashable, Sendable {
+    case none = "None"
+    case pending = "Pending"
+    case rejected = "Rejected"
+    case accepted = "Accepted"
+  }
+
+  var registration = Registration.none
+  let bootReason: BootReasonEnumType
+  /// A BootNotification asked for by TriggerMessage says so.
+  var bootIsTriggered = false
+  /// True once this process has been accepted: a mere reconnection sends no BootNotification (B01, OCPP-J 5.4).
+  var wasAccepted = false
+  /// Milliseconds to add to the wall clock: the CSMS' time minus ours.
+  var clockOffset: Int64 = 0
+  let clockIsVirtual: Bool
+  var lastHeartbeat: Int64 = 0
+  /// Values changed at run time, by persistent key, as they are in the ledger.
+  var changedVariables: [String: String] = [:]
+  var reports: [ReportInProgress] = []
+  var reset: PendingReset?
+  /// Of NotifyEvent; unique while the process runs.
+  var nextEventId = 0
+
+  /// Wait before the next BootNotification when the CSMS gives none (B02.FR.07, B03.FR.05), milliseconds.
+  static let ownBootInterval: Int64 = 30_000
+  /// Differences to the CSMS' clock below this are the round trip, not the clock, milliseconds.
+  static let clockTolerance: Int64 = 1000
+  /// Longest time without a Heartbeat when it is a time source (G02.FR.07), milliseconds.
+  static let longestHeartbeat: Int64 = 86_400_000
+
+  init(bootReason: BootReasonEnumType, clockIsVirtual: Bool) {
+    self.bootReason = bootReason
+    self.clockIsVirtual = clockIsVirtual
+  }
+}
+
+extension Station {
+  // MARK: Boot (B01-B04)
+
+  /// The WebSocket is open. `offlineFor` is how long it was not, in milliseconds; `nil` at the first connection.
+  mutating func cameOnline(offlineFor: Int64?) {
+    guard provisioning.wasAccepted else {
+      // A wait that the CSMS asked for goes on across connections (B02.FR.04).
+      if provisioning.registration == .none { sendBootNotification() }
+      return
+    }
+    provisioning.registration = .accepted
+    reportStatusAfterOffline(milliseconds: offlineFor ?? 0)
+    startHeartbeat()
+  }
+
+  mutating func sendBootNotification() {
+    guard !calls.waiting.contains(where: { $0.purpose == .boot }) else { return }
+    stopTimer(.boot)
+    let serial = text(Setting.chargeBoxSerialNumber)
+    let station = ChargingStationType(
+      model: limited(text(Setting.chargePointModel) ?? "station", 20),
+      vendorName: limited(text(Setting.chargePointVendor) ?? "unknown", 50),
+      firmwareVersion: text(Setting.firmwareVersion).map { limited($0, 50) },
+      serialNumber: serial.map { limited($0, 25) })
+    let reason = provisioning.bootIsTriggered ? BootReasonEnumType.triggered : provisioning.bootReason
+    call(BootNotificationRequest(chargingStation: station, reason: reason), for: .boot)
+  }
+
+  private func limited(_ text: String, _ length: Int) -> String { String(text.unicodeScalars.prefix(length)) }
+
+  mutating func bootAnswered(_ response: BootNotificationResponse) {
+    provisioning.bootIsTriggered = false
+    synchronizeClock(to: response.currentTime)
+    let interval = response.interval > 0 ? Int64(min(response.interval, 86_400 * 365)) * 1000 : nil
+    log(.notice, "registration \(response.status.rawValue)")
+    switch response.status {
+    case .accepted:
+      let isFirst = !provisioning.wasAccepted
+      provisioning.registration = .accepted
+      provisioning.wasAccepted = true
+      if response.interval > 0 { setByStation(String(response.interval), Setting.heartbeatInterval) }
+      reportAllStatus()
+      if isFirst { startupSecurityEvent() }
+      startHeartbeat()
+      scheduleAlignedData()
+    case .pending, .rejected:
+      provisioning.registration = response.status == .pending ? .pending : .rejected
+      startTimer(.boot, after: interval ?? Provisioning.ownBootInterval)
+    }
+    csmsEvent()
+  }
+
+  mutating func bootFailed() {
+    provisioning.bootIsTriggered = false
+    guard isOnline else { return }
+    startTimer(.boot, after: Provisioning.ownBootInterval)
+  }
+
+  mutating func bootDue() {
+    guard provisioning.registration != .accepted else { return }
+    if isOnline {
+      sendBootNotification()
+    } else {
+      // The wait is over: the next connection begins with BootNotification.
+      provisioning.registration = .none
+    }
+  }
+
+  /// A04: the CSMS learns that the station has (re)started.
+  private mutating func startupSecurityEvent() {
+    let type = provisioning.bootReason == .powerUp ? "StartupOfTheDevice" : "ResetOrReboot"
+    enqueue(SecurityEventNotificationRequest(timestamp: timestamp, type: type), transactionID: nil)
+  }
+
+  // MARK: Clock and heartbeat (G02, B01.FR.06)
+
+  private mutating func synchronizeClock(to csms: DateTime) {
+    guard !provisioning.clockIsVirtual, list(Setting.timeSource).contains("Heartbeat") else { return }
+    let offset = csms.unixMilliseconds - now.wall
+    guard abs(offset - provisioning.clockOffset) > Provisioning.clockTolerance else { return }
+    log(.notice, "clock corrected by \(offset - provisioning.clockOffset) ms to the CSMS' time")
+    provisioning.clockOffset = offset
+    scheduleAlignedData()
+  }
+
+  mutating func startHeartbeat() {
+    let interval = milliseconds(Setting.heartbeatInterval, default: 0)
+    guard isOnline, provisioning.registration == .accepted, interval > 0 else {
+      stopTimer(.heartbeat)
+      return
+    }
+    let due = min(calls.lastSent + interval, provisioning.lastHeartbeat + max(interval, Provisioning.longestHeartbeat))
+    emit(.setTimer(.heartbeat, at: max(due, now.monotonic)))
+  }
+
+  mutating func heartbeatDue() {
+    let interval = milliseconds(Setting.heartbeatInterval, default: 0)
+    guard isOnline, provisioning.registration == .accepted, interval > 0 else { return }
+    let quietFor = now.monotonic - calls.lastSent
+    let sinceHeartbeat = now.monotonic - provisioning.lastHeartbeat
+    guard quietFor >= interval || sinceHeartbeat >= Provisioning.longestHeartbeat else {
+      startHeartbeat()  // another message was sent meanwhile (G02.FR.05)
+      return
+    }
+    sendHeartbeat()
+  }
+
+  mutating func sendHeartbeat(requested: Bool = false) {
+    provisioning.lastHeartbeat = now.monotonic
+    call(HeartbeatRequest(), for: .heartbeat, requested: requested)
+  }
+
+  mutating func heartbeatAnswered(_ response: HeartbeatResponse) {
+    synchronizeClock(to: response.currentTime)
+    startHeartbeat()
+  }
+}

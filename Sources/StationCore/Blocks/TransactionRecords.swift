@@ -1,0 +1,111 @@
+import OCPP
+
+/// Open transactions in the ledger, and what becomes of them after a restart.
+extension Station {
+  /// Time after the start in which the hardware must report the vehicle of an open transaction, milliseconds.
+  private static let resumeWait: Int64 = 5000
+
+  mutating func persistTransaction(at index: Int) {
+    guard let transaction = evses[index].transaction else { return }
+    persist(.put(.transaction, key: String(evses[index].id), value: record(of: transaction, evses[index]).bytes))
+  }
+
+  private func record(of transaction: Transaction, _ evse: EVSE) -> JSONValue {
+    var members: [JSONMember] = []
+    func put(_ name: String, _ value: JSONValue?) {
+      if let value { members.append(JSONMember(name: name, value: value)) }
+    }
+    func number(_ value: Int64?) -> JSONValue? { value.map { .number(DecimalNumber(Int($0))) } }
+    put("id", .string(transaction.id))
+    put("seqNo", number(Int64(transaction.seqNo)))
+    put("chargingState", .string(transaction.chargingState.rawValue))
+    put("startedAt", number(transaction.startedAt))
+    put("connector", number(transaction.connector.map(Int64.init)))
+    put("stopReason", transaction.stopReason.map { .string($0.rawValue) })
+    put("energyAtStart", number(transaction.energyAtStart))
+    put("lastEnergy", number(transaction.lastEnergy))
+    put("lastEnergyAt", number(transaction.lastEnergyAt))
+    var charged = transaction.timeSpentCharging
+    if let since = transaction.chargingSince { charged += now.monotonic - since }
+    put("timeSpentCharging", number(charged))
+    put("remoteStartId", number(transaction.remoteStartId.map(Int64.init)))
+    put("idToken", transaction.idToken.map(json))
+    put("groupIdToken", transaction.groupIdToken.map(json))
+    put("isAuthorized", .bool(evse.authorization != nil))
+    return .object(members)
+  }
+
+  private func json(_ token: IdTokenType) -> JSONValue {
+    .object([
+      JSONMember(name: "idToken", value: .string(token.idToken)),
+      JSONMember(name: "type", value: .string(token.type.rawValue)),
+    ])
+  }
+
+  private func token(_ value: JSONValue?) -> IdTokenType? {
+    guard let id = value?["idToken"]?.string, let type = value?["type"]?.string,
+      let type = IdTokenEnumType(rawValue: type)
+    else { return nil }
+    return IdTokenType(idToken: id, type: type)
+  }
+
+  mutating func restoreTransactions(_ records: [String: [UInt8]]) {
+    for (key, bytes) in records.sorted(by: { $0.key < $1.key }) {
+      guard let id = Int(key), evses.indices.contains(id - 1),
+        let record = try? JSONValue.parse(bytes, maxDepth: 8), let transactionID = record["id"]?.string,
+        let seqNo = record["seqNo"]?.integer
+      else {
+        log(.error, "the ledger's open transaction of EVSE \(key) cannot be read, it is left as it is")
+        continue
+      }
+      var transaction = Transaction(id: transactionID, startedAt: Int64(record["startedAt"]?.integer ?? 0))
+      transaction.seqNo = seqNo
+      transaction.chargingState =
+        record["chargingState"]?.string.flatMap(ChargingStateEnumType.init(rawValue:)) ?? .idle
+      transaction.connector = record["connector"]?.integer
+      transaction.stopReason = record["stopReason"]?.string.flatMap(ReasonEnumType.init(rawValue:))
+      transaction.energyAtStart = record["energyAtStart"]?.integer.map(Int64.init)
+      transaction.lastEnergy = record["lastEnergy"]?.integer.map(Int64.init)
+      transaction.lastEnergyAt = record["lastEnergyAt"]?.integer.map(Int64.init)
+      transaction.timeSpentCharging = Int64(record["timeSpentCharging"]?.integer ?? 0)
+      transaction.remoteStartId = record["remoteStartId"]?.integer
+      transaction.idToken = token(record["idToken"])
+      transaction.groupIdToken = token(record["groupIdToken"])
+      evses[id - 1].transaction = transaction
+      evses[id - 1].isResuming = true
+      if record["isAuthorized"] == .bool(true), let idToken = transaction.idToken {
+        var grant = Grant(idToken: idToken, groupIdToken: transaction.groupIdToken, evses: [id], since: now.monotonic)
+        grant.isUnreported = false
+        evses[id - 1].authorization = grant
+      }
+    }
+  }
+
+  /// The hardware has a moment to say whether the vehicle is still there.
+  mutating func startResumeTimers() {
+    for evse in evses where evse.isResuming { startTimer(.evse(TimerID.resumeName, evse.id), after: Self.resumeWait) }
+  }
+
+  /// The vehicle of an open transaction is still there.
+  mutating func resumeTransaction(at index: Int, connector: Int) {
+    guard flag(Setting.resumeTransactionsOnBoot, default: false) else { return resumeTimedOut(at: index) }
+    evses[index].isResuming = false
+    stopTimer(.evse(TimerID.resumeName, evses[index].id))
+    evses[index].transaction?.connector = connector + 1
+    log(.notice, "EVSE \(index + 1): transaction \(evses[index].transaction?.id ?? "") is resumed")
+    if evses[index].transaction?.chargingState == .charging {
+      evses[index].transaction?.chargingState = .suspendedEVSE
+    }
+    startSampling(at: index)
+  }
+
+  /// It is gone, or is not to be resumed: ended with the last energy that was committed.
+  mutating func resumeTimedOut(at index: Int) {
+    guard evses[index].isResuming else { return }
+    evses[index].isResuming = false
+    evses[index].authorization = nil
+    evses[index].transaction?.stopReason = nil
+    endTransaction(at: index, trigger: .abnormalCondition, reason: .powerLoss)
+    evses[index].ending?.isAfterPowerLoss = true
+  }
+}

@@ -1,0 +1,210 @@
+import DeviceModel
+import OCPP
+
+/// From states to hardware: who is offered how much, which contactor is closed, which plug is locked. Everything is
+/// derived anew after every input, so no path can forget to open something.
+extension Station {
+  /// Time for the contactor to follow, milliseconds.
+  private static let contactorTimeout: Int64 = 1500
+  /// A contactor that fails this often in a row is a fault.
+  private static let maxContactorFailures = 3
+  /// Time a vehicle gets to ask for energy before it counts as the one that suspends, milliseconds.
+  static let evReadyTime: Int64 = 3000
+
+  mutating func settleEVSEs() {
+    for index in evses.indices { settleEnergyFlow(at: index) }
+    let offers = allocateCurrent()
+    for index in evses.indices {
+      settleLock(at: index)
+      settleOffer(at: index, offers[index])
+      settleContactor(at: index)
+    }
+    for index in evses.indices {
+      if evses[index].ending != nil, !evses[index].contactorClosed { finishTransaction(at: index) }
+      settleChargingState(at: index)
+      updateStatus(of: index)
+    }
+    settleReset()
+  }
+
+  /// A car that is connected, a user who may, and nothing that forbids it.
+  func mayOffer(at index: Int) -> Bool {
+    let evse = evses[index]
+    guard stopping == nil, evse.ending == nil, !evse.isResuming, let connected = evse.connectedIndex,
+      let grant = evse.authorization
+    else { return false }
+    if let invalid = grant.invalid {
+      guard let limit = invalid.energyLimit, let energy = evse.meter.reading.energyImport, energy < limit else {
+        return false
+      }
+    }
+    let connector = evse.connectors[connected]
+    if connector.hasLock, connector.lockHasFailed || !connector.locked { return false }
+    if storage.isFailing, evse.transaction == nil { return false }
+    return !hasBlockingFault(evse: evse.id, connector: connector.id)
+  }
+
+  private mutating func settleOffer(at index: Int, _ target: Int64?) {
+    guard let connected = evses[index].connectedIndex ?? evses[index].connectors.indices.first else { return }
+    let before = evses[index].offer
+    guard before != target else { return }
+    evses[index].offer = target
+    if let before, before > (target ?? 0) {
+      evses[index].reserved = (before, now.monotonic + PowerBudget.reaction)
+      startTimer(.evse(TimerID.powerName, evses[index].id), after: PowerBudget.reaction)
+    }
+    if before == nil {
+      evses[index].offerSince = now.monotonic
+      evses[index].hadEnergy = false
+      startTimer(.evse(TimerID.evReadyName, evses[index].id), after: Self.evReadyTime)
+    } else if target == nil {
+      evses[index].offerSince = nil
+      stopTimer(.evse(TimerID.evReadyName, evses[index].id))
+    }
+    emit(
+      .hardware(
+        .offer(evse: evses[index].id, connector: evses[index].connectors[connected].id, milliamperes: target)))
+  }
+
+  private mutating func settleContactor(at index: Int) {
+    let evse = evses[index]
+    let asks = evse.connectedIndex.map { evse.connectors[$0].pilot == .c } ?? false
+    let close = asks && evse.offer != nil && evse.contactorFailures < Self.maxContactorFailures
+    guard close != evse.contactorCommanded else { return }
+    evses[index].contactorCommanded = close
+    emit(.hardware(.contactor(evse: evse.id, close: close)))
+    if close != evse.contactorClosed {
+      startTimer(.evse(TimerID.contactorName, evse.id), after: Self.contactorTimeout)
+    }
+  }
+
+  private mutating func settleLock(at index: Int) {
+    for connector in evses[index].connectors.indices where evses[index].connectors[connector].hasLock {
+      let state = evses[index].connectors[connector]
+      let isInUse = evses[index].connectedIndex == connector || evses[index].heldFor != nil
+      let wants =
+        state.hasPlug && isInUse && stopping == nil
+        && (evses[index].authorization != nil || evses[index].heldFor != nil)
+      guard wants != state.lockCommanded else { continue }
+      evses[index].connectors[connector].lockCommanded = wants
+      evses[index].connectors[connector].lockHasFailed = false
+      emit(.hardware(.lock(evse: evses[index].id, connector: state.id, locked: wants)))
+    }
+  }
+
+  // MARK: What the hardware reports
+
+  mutating func pilotChanged(evse index: Int, connector: Int, to state: PilotState) {
+    let before = evses[index].connectors[connector]
+    guard before.pilot != state else { return }
+    if !before.isConnected, let other = evses[index].connectedIndex, other != connector {
+      log(.warning, "EVSE \(index + 1) has vehicles at two connectors, connector \(connector + 1) waits")
+    }
+    evses[index].connectors[connector].pilot = state
+    let after = evses[index].connectors[connector]
+    if evses[index].connectedIndex == connector || before.isConnected {
+      updateStatus(of: index)
+      if !before.isConnected, after.isConnected { vehicleConnected(at: index, connector: connector) }
+      if before.isConnected, !after.isConnected { vehicleDisconnected(at: index, connector: connector) }
+    }
+  }
+
+  mutating func cableChanged(evse index: Int, connector: Int, rating: Int?) {
+    guard evses[index].connectors[connector].cableRating != rating else { return }
+    evses[index].connectors[connector].cableRating = rating
+    evses[index].connectors[connector].lockHasFailed = false
+    if rating == nil { evses[index].heldFor = nil }
+    updateStatus(of: index)
+  }
+
+  mutating func contactorChanged(evse index: Int, closed: Bool) {
+    guard evses[index].contactorClosed != closed else { return }
+    evses[index].contactorClosed = closed
+    if closed == evses[index].contactorCommanded {
+      evses[index].contactorFailures = 0
+      stopTimer(.evse(TimerID.contactorName, evses[index].id))
+    } else {
+      startTimer(.evse(TimerID.contactorName, evses[index].id), after: Self.contactorTimeout)
+    }
+    if !closed { evses[index].reserved = nil }
+  }
+
+  mutating func contactorTimedOut(at index: Int) {
+    let evse = evses[index]
+    guard evse.contactorClosed != evse.contactorCommanded else { return }
+    if evse.contactorClosed {
+      faultRaised(HardwareFault(name: "ContactorWelded", evse: evse.id))
+      if evse.ending != nil { finishTransaction(at: index) }
+    } else {
+      evses[index].contactorFailures += 1
+      evses[index].contactorCommanded = false  // asked again by `settleContactor`
+      log(.error, "EVSE \(evse.id): the contactor did not close")
+      if evses[index].contactorFailures >= Self.maxContactorFailures {
+        faultRaised(HardwareFault(name: "ContactorFailure", evse: evse.id))
+      }
+    }
+  }
+
+  mutating func lockChanged(evse index: Int, connector: Int, locked: Bool) {
+    let failed = evses[index].connectors[connector].lockHasFailed
+    evses[index].connectors[connector].locked = locked
+    if locked == evses[index].connectors[connector].lockCommanded, failed {
+      evses[index].connectors[connector].lockHasFailed = false
+    }
+    setLockProblem(evse: index, connector: connector, evses[index].connectors[connector].lockHasFailed)
+  }
+
+  mutating func lockFailed(evse index: Int, connector: Int) {
+    evses[index].connectors[connector].lockHasFailed = true
+    log(.error, "EVSE \(index + 1) connector \(connector + 1): the plug lock did not follow")
+    setLockProblem(evse: index, connector: connector, true)
+  }
+
+  // MARK: Energy and charging state
+
+  private mutating func settleEnergyFlow(at index: Int) {
+    let evse = evses[index]
+    let flows = evse.contactorClosed && (evse.connectedIndex.map { evse.connectors[$0].pilot == .c } ?? false)
+    guard flows != evse.energyFlowing else { return }
+    evses[index].energyFlowing = flows
+    if flows {
+      evses[index].hadEnergy = true
+      energyStarted(at: index)
+    } else {
+      energyStopped(at: index)
+    }
+  }
+
+  /// The state that a transaction at this EVSE is in (E02.FR.13).
+  func chargingState(at index: Int) -> ChargingStateEnumType {
+    let evse = evses[index]
+    guard evse.isConnected else { return .idle }
+    guard let grant = evse.authorization, evse.ending == nil else { return .evConnected }
+    if evse.energyFlowing { return .charging }
+    guard evse.offer != nil else {
+      // A grant that is not acted upon yet (lock on its way) is not a suspension.
+      let since = max(grant.since, evse.connectedSince ?? 0)
+      let isWaiting = grant.invalid == nil && now.monotonic - since < Self.evReadyTime && !evse.hadEnergy
+      return isWaiting ? .evConnected : .suspendedEVSE
+    }
+    if !evse.hadEnergy, let since = evse.offerSince, now.monotonic - since < Self.evReadyTime {
+      return evse.transaction?.chargingState == .suspendedEVSE ? .suspendedEVSE : .evConnected
+    }
+    // The contactor is on its way.
+    if evse.contactorCommanded, !evse.contactorClosed, let last = evse.transaction?.chargingState { return last }
+    return .suspendedEV
+  }
+
+  private mutating func settleChargingState(at index: Int) {
+    guard let transaction = evses[index].transaction, evses[index].ending == nil, stopping != .shutdown,
+      !evses[index].isResuming
+    else { return }
+    let state = chargingState(at: index)
+    guard state != transaction.chargingState else { return }
+    sendUpdated(at: index, trigger: .chargingStateChanged)
+  }
+}
+
+extension TimerID {
+  static let powerName = "power"
+}

@@ -1,0 +1,290 @@
+import DeviceModel
+import OCPP
+
+/// The connection to the CSMS as the core sees it: when to try, where, how long to wait (OCPP-J 2.0.1 section 5.4),
+/// whether the peer is still there (WebSocketPingInterval).
+struct Connection: Sendable {
+  enum State: Hashable, Sendable {
+    /// Before the first attempt, or no usable profile.
+    case idle
+    /// The uplink is cut (`network offline`): no attempt.
+    case cut
+    /// Waiting for the back-off to pass.
+    case waiting
+    case connecting
+    case up
+    /// `disconnect` was asked for and `down` has not come yet.
+    case closing
+  }
+
+  var state = State.idle
+  var identity = ""
+  let urlOverride: String?
+  /// Failed attempts since the last success, the exponent of the back-off.
+  var failures = 0
+  /// Position in NetworkConfigurationPriority, and failed attempts with it.
+  var slotIndex = 0
+  var slotFailures = 0
+  /// Where the current or last attempt went.
+  var url = ""
+  var subprotocol: String?
+  var networkOnline = true
+  var rpc = RPCEndpoint(version: .v201)
+  /// Monotonic time at which the station went offline; `nil` while online. Set at start.
+  var offlineSince: Int64?
+  var pingUnanswered = false
+  /// Calls in a row that ran into their time-out without any sign of life in between.
+  var silentCalls = 0
+
+  /// Longest wait of one attempt: DNS, TCP and upgrade, milliseconds.
+  static let attemptTimeout: Int64 = 30_000
+  /// Largest message taken from the CSMS, bytes.
+  static let maxMessageSize = 1 << 20
+  /// After so many unanswered calls in a row the connection is replaced.
+  static let maxSilentCalls = 2
+
+  init(urlOverride: String?) { self.urlOverride = urlOverride }
+
+  /// Closes the link for good; true when it is closed.
+  mutating func closeForGood(_ actions: inout [Action]) -> Bool {
+    switch state {
+    case .up, .connecting:
+      state = .closing
+      actions.append(.disconnect(code: 1001, reason: "station stops"))
+      return false
+    case .closing: return false
+    case .waiting:
+      actions.append(.cancelTimer(.reconnect))
+      state = .idle
+      return true
+    case .idle, .cut: return true
+    }
+  }
+}
+
+/// One slot of NetworkConnectionProfiles.
+struct NetworkProfile: Hashable, Sendable {
+  var slot: Int
+  var url: String
+  var securityProfile: Int
+  var messageTimeout: Int?
+  var basicAuthPassword: String?
+}
+
+extension Station {
+  var isOnline: Bool { connection.state == .up }
+
+  /// Starts an attempt unless one is under way, the uplink is cut or the station stops.
+  mutating func connect() {
+    guard stopping == nil, connection.networkOnline, connection.state == .idle || connection.state == .waiting else {
+      return
+    }
+    guard let profile = activeProfile else {
+      connection.state = .idle
+      log(.error, "no usable network profile: set InternalCtrlr/NetworkConnectionProfiles or --csms-url")
+      return
+    }
+    connection.state = .connecting
+    connection.url = profile.url
+    setByStation(String(profile.slot), Setting.activeNetworkProfile)
+    let password = profile.basicAuthPassword ?? text(Setting.basicAuthPassword)
+    emit(
+      .connect(
+        ConnectionRequest(
+          url: profile.url, identity: connection.identity,
+          basicAuthPassword: profile.securityProfile <= 2 ? password : nil, subprotocols: ["ocpp2.0.1"],
+          securityProfile: profile.securityProfile, timeout: Connection.attemptTimeout,
+          maxMessageSize: Connection.maxMessageSize)))
+  }
+
+  /// The profile to try now: NetworkConfigurationPriority in order, each as often as NetworkProfileConnectionAttempts
+  /// says, then from the start (B10).
+  private var activeProfile: NetworkProfile? {
+    let profiles = networkProfiles
+    let priority = list(Setting.networkConfigurationPriority).compactMap { Int($0) }
+    let ordered = priority.compactMap { slot in profiles.first { $0.slot == slot } }
+    let usable = ordered.isEmpty ? profiles : ordered
+    guard !usable.isEmpty else {
+      guard let url = connection.urlOverride else { return nil }
+      return NetworkProfile(slot: 0, url: url, securityProfile: 1)
+    }
+    var profile = usable[connection.slotIndex % usable.count]
+    if let url = connection.urlOverride {
+      profile.url = url
+      if url.hasPrefix("wss:"), profile.securityProfile == 1 { profile.securityProfile = 2 }
+      if url.hasPrefix("ws:") { profile.securityProfile = 1 }
+    }
+    return profile
+  }
+
+  private var networkProfiles: [NetworkProfile] {
+    guard let json = text(Setting.networkConnectionProfiles),
+      case .array(let slots)? = try? JSONValue.parse(Array(json.utf8), maxDepth: 16)
+    else { return [] }
+    return slots.compactMap { slot in
+      guard let number = slot["configurationSlot"]?.integer, let data = slot["connectionData"],
+        let url = data["ocppCsmsUrl"]?.string
+      else { return nil }
+      return NetworkProfile(
+        slot: number, url: url, securityProfile: data["securityProfile"]?.integer ?? 1,
+        messageTimeout: data["messageTimeout"]?.integer, basicAuthPassword: data["basicAuthPassword"]?.string)
+    }
+  }
+
+  mutating func networkChanged(online: Bool) {
+    guard online != connection.networkOnline else { return }
+    connection.networkOnline = online
+    if online {
+      log(.notice, "uplink restored")
+      connection.failures = 0
+      switch connection.state {
+      case .cut, .idle, .waiting:
+        connection.state = .idle
+        connect()
+      case .closing, .connecting, .up: break
+      }
+    } else {
+      log(.notice, "uplink cut")
+      switch connection.state {
+      case .up, .connecting:
+        connection.state = .closing
+        emit(.disconnect(code: 1001, reason: "uplink cut"))
+        wentOffline()
+      case .idle, .waiting, .cut:
+        stopTimer(.reconnect)
+        connection.state = .cut
+      case .closing: break
+      }
+    }
+  }
+
+  mutating func linkChanged(_ event: LinkEvent) {
+    switch event {
+    case .up(let subprotocol): linkUp(subprotocol)
+    case .down(let reason): linkDown(reason)
+    case .message(let message):
+      guard connection.state == .up else { return }
+      connection.silentCalls = 0
+      received(message)
+    case .pong:
+      connection.pingUnanswered = false
+      connection.silentCalls = 0
+    }
+  }
+
+  private mutating func linkUp(_ subprotocol: String) {
+    guard connection.state == .connecting else { return }
+    connection.state = .up
+    connection.subprotocol = subprotocol
+    connection.rpc = RPCEndpoint(version: .v201)
+    connection.failures = 0
+    connection.slotFailures = 0
+    connection.pingUnanswered = false
+    connection.silentCalls = 0
+    log(.notice, "connected to \(connection.url) as \(connection.identity), \(subprotocol)")
+    startPing()
+    csmsEvent()
+    let wasOffline = connection.offlineSince
+    connection.offlineSince = nil
+    cameOnline(offlineFor: wasOffline.map { now.monotonic - $0 })
+  }
+
+  private mutating func linkDown(_ reason: LinkDownReason) {
+    let wasUp = connection.state == .up
+    log(wasUp ? .warning : .notice, "connection to \(connection.url): \(reason.text)")
+    if wasUp || connection.state == .closing { wentOffline() }
+    stopTimer(.ping)
+    guard connection.networkOnline else {
+      connection.state = .cut
+      return
+    }
+    guard stopping == nil else {
+      connection.state = .idle
+      return
+    }
+    if connection.state == .connecting {
+      connection.slotFailures += 1
+      if connection.slotFailures >= max(1, number(Setting.networkProfileConnectionAttempts, default: 3)) {
+        connection.slotFailures = 0
+        connection.slotIndex += 1
+      }
+    }
+    connection.state = .waiting
+    let wait = backOff(after: connection.failures)
+    connection.failures += 1
+    log(.info, "next attempt in \(wait) ms")
+    startTimer(.reconnect, after: wait)
+  }
+
+  /// RetryBackOffWaitMinimum doubled for every earlier failure up to RetryBackOffRepeatTimes, plus a new random part
+  /// of up to RetryBackOffRandomRange each time.
+  private mutating func backOff(after failures: Int) -> Int64 {
+    let minimum = milliseconds(Setting.retryBackOffWaitMinimum, default: 1)
+    let range = milliseconds(Setting.retryBackOffRandomRange, default: 2)
+    let doublings = min(failures, number(Setting.retryBackOffRepeatTimes, default: 5, limit: 20))
+    let random = range > 0 ? Int64.random(in: 0...range, using: &random) : 0
+    return min(minimum << Int64(doublings), 86_400_000) + random
+  }
+
+  /// What everybody must know when the link is lost or cut.
+  private mutating func wentOffline() {
+    guard connection.offlineSince == nil else { return }
+    connection.offlineSince = now.monotonic
+    stopTimer(.ping)
+    stopTimer(.heartbeat)
+    callsLost()
+    csmsEvent()
+  }
+
+  // MARK: Ping
+
+  mutating func startPing() {
+    connection.pingUnanswered = false
+    let interval = milliseconds(Setting.webSocketPingInterval, default: 0)
+    if interval > 0, isOnline {
+      startTimer(.ping, after: interval)
+    } else {
+      stopTimer(.ping)
+    }
+  }
+
+  mutating func pingDue() {
+    guard isOnline else { return }
+    if connection.pingUnanswered {
+      replaceConnection("no pong within WebSocketPingInterval")
+      return
+    }
+    connection.pingUnanswered = true
+    emit(.ping)
+    startTimer(.ping, after: max(1000, milliseconds(Setting.webSocketPingInterval, default: 0)))
+  }
+
+  /// Gives a dead connection up; `linkDown` begins the next attempt.
+  mutating func replaceConnection(_ why: String) {
+    guard isOnline else { return }
+    log(.warning, "closing the connection: \(why)")
+    connection.state = .closing
+    emit(.disconnect(code: 1001, reason: why))
+    wentOffline()
+  }
+}
+
+extension LinkDownReason {
+  /// One line for the log.
+  var text: String {
+    switch self {
+    case .connectFailed(let why): return "cannot connect: \(why)"
+    case .timedOut: return "no answer in time"
+    case .httpStatus(404): return "HTTP 404, the CSMS does not know this station (yet)"
+    case .httpStatus(401): return "HTTP 401, the CSMS refuses the password"
+    case .httpStatus(let status): return "HTTP \(status)"
+    case .subprotocolMismatch(nil): return "the CSMS agreed to no subprotocol"
+    case .subprotocolMismatch(let name?): return "the CSMS chose subprotocol \(name), which was not offered"
+    case .badHandshake(let why): return "no WebSocket handshake: \(why)"
+    case .unsupported(let what): return "not supported: \(what)"
+    case .closedByPeer(let code, let reason): return "closed by the CSMS, \(code) \(reason)"
+    case .closedByUs(let code, let reason): return "closed, \(code) \(reason)"
+    case .lost(let why): return "lost: \(why)"
+    }
+  }
+}

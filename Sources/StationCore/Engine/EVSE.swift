@@ -1,0 +1,135 @@
+import DeviceModel
+import OCPP
+
+/// One EVSE: what its hardware last said, what it was last told, and who may charge.
+struct EVSE: Sendable {
+  let id: Int
+  var connectors: [Connector]
+  /// Rating of the EVSE per phase, milliamperes.
+  let maxCurrent: Int64
+  let phases: Int
+  var meter = MeterState()
+
+  /// Mirror feedback.
+  var contactorClosed = false
+  var contactorCommanded = false
+  /// Times in a row that the contactor did not follow.
+  var contactorFailures = 0
+  /// The pilot's offer on the connector in use, milliamperes per phase; `nil` is a steady pilot.
+  var offer: Int64?
+  /// What other EVSEs must still leave to this one after its offer was lowered, and until when (monotonic): a vehicle
+  /// has 5 s to follow (IEC 61851-1).
+  var reserved: (milliamperes: Int64, until: Int64)?
+  /// When the present offer began, and whether energy has flowed since.
+  var offerSince: Int64?
+  var hadEnergy = false
+  var energyFlowing = false
+  /// Monotonic time at which the vehicle was connected.
+  var connectedSince: Int64?
+
+  /// Who may charge now.
+  var authorization: Grant?
+  /// Whose cable stays locked until this token, or one of its group, is shown (E05.FR.11, E09.FR.03).
+  var heldFor: Grant?
+  var transaction: Transaction?
+  /// The transaction is over but for the contactor's opening, which gives the last meter value.
+  var ending: Ending?
+  /// From the ledger: a transaction that was open when the station stopped; resumed or ended.
+  var isResuming = false
+
+  struct Connector: Sendable {
+    let id: Int
+    /// ConnectorEnumType, e.g. `sType2`.
+    let type: String
+    let hasLock: Bool
+    var pilot = PilotState.a
+    /// Rating of the plugged cable, amperes; `nil` without cable.
+    var cableRating: Int?
+    var locked = false
+    var lockCommanded = false
+    var lockHasFailed = false
+    var status = ConnectorStatusEnumType.available
+    /// What the CSMS last was told (or is about to be); `nil` before the first report.
+    var reported: ConnectorStatusEnumType?
+
+    /// A captive cable (`cType2`) never leaves the station.
+    var isCaptive: Bool { type.hasPrefix("c") }
+    /// IEC 61851-1 states with a vehicle.
+    var isConnected: Bool { pilot == .b || pilot == .c || pilot == .d }
+    var hasPlug: Bool { isConnected || (!isCaptive && cableRating != nil) }
+  }
+
+  /// The connector with the vehicle.
+  var connectedIndex: Int? { connectors.firstIndex { $0.isConnected } }
+  var isConnected: Bool { connectedIndex != nil }
+
+  /// The EVSEs and connectors of the device model, in order of their numbers.
+  static func topology(of model: DeviceModel) -> [EVSE] {
+    var result: [EVSE] = []
+    var id = 1
+    while model.hasComponent(ComponentID("EVSE", evse: id)) {
+      var connectors: [Connector] = []
+      var connector = 1
+      while model.hasComponent(ComponentID("Connector", evse: id, connector: connector)) {
+        let type =
+          model.value(ComponentID("Connector", evse: id, connector: connector), VariableID("ConnectorType")) ?? ""
+        let hasLock = model.hasComponent(ComponentID("ConnectorPlugRetentionLock", evse: id, connector: connector))
+        connectors.append(Connector(id: connector, type: type.isEmpty ? "Unknown" : type, hasLock: hasLock))
+        connector += 1
+      }
+      let phases = PowerBudget.phases(of: ComponentID("EVSE", evse: id), in: model)
+      let limit = PowerBudget.current(of: ComponentID("EVSE", evse: id), phases: phases, in: model)
+      result.append(EVSE(id: id, connectors: connectors, maxCurrent: limit ?? 32_000, phases: phases))
+      id += 1
+    }
+    return result
+  }
+
+  init(id: Int, connectors: [Connector], maxCurrent: Int64, phases: Int) {
+    self.id = id
+    self.connectors = connectors
+    self.maxCurrent = maxCurrent
+    self.phases = phases
+  }
+}
+
+/// Somebody's permission to charge at an EVSE.
+struct Grant: Hashable, Sendable {
+  var idToken: IdTokenType
+  var groupIdToken: IdTokenType?
+  /// Set when a RequestStartTransaction granted it.
+  var remoteStartId: Int?
+  /// The EVSEs at which the driver may plug in; the grant moves to the one where it happens.
+  var evses: [Int]
+  /// Monotonic time of the grant: earlier sessions are served first.
+  var since: Int64
+  /// No transaction event has carried the token yet.
+  var isUnreported = true
+  /// The CSMS did not accept the token in a transaction event, but StopTxOnInvalidId is false: no energy, or only
+  /// up to this register value (E05.FR.02-03), milliwatt-hours.
+  var invalid: InvalidToken?
+
+  struct InvalidToken: Hashable, Sendable {
+    var energyLimit: Int64?
+  }
+
+  func matches(_ token: IdTokenType) -> Bool { idToken.isSame(as: token) }
+}
+
+extension IdTokenType {
+  /// C01.FR.25; identifiers do not regard case.
+  func isSame(as other: IdTokenType) -> Bool {
+    type == other.type && idToken.lowercased() == other.idToken.lowercased()
+  }
+}
+
+/// How a transaction ends while the contactor opens.
+struct Ending: Hashable, Sendable {
+  var trigger: TriggerReasonEnumType
+  var reason: ReasonEnumType
+  var idToken: IdTokenType?
+  /// UTC milliseconds of the cause.
+  var at: Int64
+  /// Found open at the start: its energy is the last that was committed, not what the meter says now.
+  var isAfterPowerLoss = false
+}

@@ -1,0 +1,81 @@
+import DeviceModel
+import OCPP
+
+/// A call of the CSMS that waits for its answer.
+struct IncomingCall: Hashable, Sendable {
+  var id: String
+  var action: String
+}
+
+extension Station {
+  /// Answers a call of the CSMS: the registration gate first, then the block that the action belongs to.
+  mutating func answerCall(_ call: IncomingCall, _ payload: [UInt8]) {
+    if provisioning.registration == .rejected {
+      refuse(call, .securityError, "the CSMS has rejected this station")  // B03.FR.08
+      return
+    }
+    switch call.action {
+    case GetVariablesRequest.action:
+      if tooLong(payload, Setting.bytesPerGetVariables, call) { return }  // B06.FR.17
+      decode(payload, call) { $0.getVariables($1, call) }
+    case SetVariablesRequest.action:
+      if tooLong(payload, Setting.bytesPerSetVariables, call) { return }
+      decode(payload, call) { $0.setVariables($1, call) }
+    case GetBaseReportRequest.action: decode(payload, call) { $0.getBaseReport($1, call) }
+    case GetReportRequest.action:
+      if tooLong(payload, Setting.bytesPerGetReport, call) { return }  // B08.FR.18
+      decode(payload, call) { $0.getReport($1, call) }
+    case ResetRequest.action: decode(payload, call) { $0.reset($1, call) }
+    case ChangeAvailabilityRequest.action: decode(payload, call) { $0.changeAvailability($1, call) }
+    case RequestStartTransactionRequest.action: decode(payload, call) { $0.requestStartTransaction($1, call) }
+    case RequestStopTransactionRequest.action: decode(payload, call) { $0.requestStopTransaction($1, call) }
+    case GetTransactionStatusRequest.action: decode(payload, call) { $0.getTransactionStatus($1, call) }
+    case TriggerMessageRequest.action: decode(payload, call) { $0.triggerMessage($1, call) }
+    case DataTransferRequest.action: decode(payload, call) { $0.dataTransfer($1, call) }
+    default:
+      if OCPPAction.isKnown(call.action, version: .v201) {
+        refuse(call, .notSupported, "\(call.action) is not supported")
+      } else {
+        refuse(call, .notImplemented, "\(limitedName(call.action)) is not an action of OCPP 2.0.1")
+      }
+    }
+  }
+
+  private func limitedName(_ name: String) -> String { String(name.unicodeScalars.prefix(50)) }
+
+  private mutating func decode<Request: OCPPRequest>(
+    _ payload: [UInt8], _ call: IncomingCall, then body: (inout Station, Request) -> Void
+  ) {
+    let request: Request
+    do throws(PayloadError) {
+      request = try Request.decode(payload, version: .v201)
+    } catch {
+      refuse(call, error.code, error.path.isEmpty ? error.message : "\(error.path): \(error.message)")
+      return
+    }
+    body(&self, request)
+  }
+
+  private mutating func tooLong(_ payload: [UInt8], _ limit: VariableAddress, _ call: IncomingCall) -> Bool {
+    guard payload.count > number(limit, default: .max) else { return false }
+    refuse(call, .formatViolation, "longer than BytesPerMessage of \(call.action)")
+    return true
+  }
+
+  mutating func answer(_ call: IncomingCall, _ response: some OCPPPayload) {
+    emit(.send(connection.rpc.result(id: call.id, payload: response.encode(version: .v201))))
+    calls.lastSent = now.monotonic
+  }
+
+  mutating func refuse(_ call: IncomingCall, _ code: RPCErrorCode, _ description: String) {
+    log(.info, "\(limitedName(call.action)) refused: \(code.rawValue), \(description)")
+    emit(.send(connection.rpc.error(id: call.id, code, description: description)))
+  }
+
+  // MARK: DataTransfer (P01)
+
+  /// No vendor extension is implemented (P01.FR.05).
+  mutating func dataTransfer(_ request: DataTransferRequest, _ call: IncomingCall) {
+    answer(call, DataTransferResponse(status: .unknownVendorId))
+  }
+}

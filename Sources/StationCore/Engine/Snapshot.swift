@@ -1,0 +1,108 @@
+import OCPP
+
+/// What `state` on the control socket shows of the core.
+public struct StationSnapshot: Hashable, Sendable {
+  public struct Transaction: Hashable, Sendable {
+    public var id: String
+    public var chargingState: String
+    public var idToken: String?
+    /// Sequence number of the last event.
+    public var seqNo: Int
+  }
+
+  public struct Connector: Hashable, Sendable {
+    public var id: Int
+    public var type: String
+    public var status: String
+    public var plugged: Bool
+    public var locked: Bool
+  }
+
+  public struct EVSE: Hashable, Sendable {
+    public var id: Int
+    public var status: String
+    public var operative: Bool
+    public var transaction: Transaction?
+    public var connectors: [Connector]
+    /// The last reading of its meter, if it is not too old.
+    public var meter: MeterReading?
+    public var faults: [String]
+    /// The pilot's offer, milliamperes per phase.
+    public var offeredMilliamperes: Int64?
+    public var limits: [CurrentLimit]
+  }
+
+  public var identity: String
+  public var isConnected: Bool
+  public var url: String
+  /// `None`, `Pending`, `Rejected` or `Accepted`.
+  public var registration: String
+  public var subprotocol: String?
+  public var networkOnline: Bool
+  public var faults: [String]
+  public var evses: [EVSE]
+  public var mainMeter: MeterReading?
+  /// Messages in the outbox.
+  public var queuedMessages: Int
+  /// False while the ledger cannot be written.
+  public var storageIsHealthy: Bool
+}
+
+extension Station {
+  public var snapshot: StationSnapshot {
+    StationSnapshot(
+      identity: connection.identity, isConnected: isOnline, url: connection.url,
+      registration: provisioning.registration.rawValue, subprotocol: isOnline ? connection.subprotocol : nil,
+      networkOnline: connection.networkOnline, faults: faults.filter { $0.evse == 0 }.map(\.name),
+      evses: evses.indices.map { snapshot(at: $0) }, mainMeter: mainMeter.fresh(at: now),
+      queuedMessages: outbox.messages.count, storageIsHealthy: !storage.isFailing)
+  }
+
+  private func snapshot(at index: Int) -> StationSnapshot.EVSE {
+    let evse = evses[index]
+    return StationSnapshot.EVSE(
+      id: evse.id, status: Self.summary(of: evse.connectors.map(\.status)).rawValue,
+      operative: isOperative(evse: evse.id),
+      transaction: evse.transaction.map { transaction in
+        StationSnapshot.Transaction(
+          id: transaction.id, chargingState: transaction.chargingState.rawValue,
+          idToken: transaction.idToken?.idToken, seqNo: transaction.seqNo - 1)
+      },
+      connectors: evse.connectors.map { connector in
+        StationSnapshot.Connector(
+          id: connector.id, type: connector.type, status: connector.status.rawValue, plugged: connector.hasPlug,
+          locked: connector.locked)
+      },
+      meter: evse.meter.fresh(at: now),
+      faults: faults.filter { $0.evse == evse.id }.map(\.name), offeredMilliamperes: evse.offer,
+      limits: limits(at: index))
+  }
+
+  // MARK: Events for subscribers of the control socket
+
+  mutating func csmsEvent() {
+    emit(
+      .event(
+        StationEvent(
+          event: "csms",
+          fields: [
+            JSONMember(name: "connected", value: .bool(isOnline)),
+            JSONMember(name: "registration", value: .string(provisioning.registration.rawValue)),
+          ])))
+  }
+
+  mutating func transactionChanged(at index: Int, _ type: TransactionEventEnumType) {
+    guard let transaction = evses[index].transaction else { return }
+    emit(
+      .event(
+        StationEvent(
+          event: "transaction",
+          fields: [
+            JSONMember(name: "evse", value: .number(DecimalNumber(evses[index].id))),
+            JSONMember(name: "type", value: .string(type.rawValue)),
+            JSONMember(name: "id", value: .string(transaction.id)),
+            JSONMember(name: "seqNo", value: .number(DecimalNumber(transaction.seqNo - 1))),
+            JSONMember(name: "chargingState", value: .string(transaction.chargingState.rawValue)),
+          ])))
+  }
+}
