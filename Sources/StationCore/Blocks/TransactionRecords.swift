@@ -43,7 +43,7 @@ extension Station {
   }
 
   private func token(_ value: JSONValue?) -> IdTokenType? {
-    guard let id = value?["idToken"]?.string, let type = value?["type"]?.string,
+    guard let id = value?["idToken"]?.stringValue, let type = value?["type"]?.stringValue,
       let type = IdTokenEnumType(rawValue: type)
     else { return nil }
     return IdTokenType(idToken: id, type: type)
@@ -52,23 +52,23 @@ extension Station {
   mutating func restoreTransactions(_ records: [String: [UInt8]]) {
     for (key, bytes) in records.sorted(by: { $0.key < $1.key }) {
       guard let id = Int(key), evses.indices.contains(id - 1),
-        let record = try? JSONValue.parse(bytes, maxDepth: 8), let transactionID = record["id"]?.string,
-        let seqNo = record["seqNo"]?.integer
+        let record = try? JSONValue.parse(bytes, maxDepth: 8), let transactionID = record["id"]?.stringValue,
+        let seqNo = record["seqNo"]?.intValue
       else {
         log(.error, "the ledger's open transaction of EVSE \(key) cannot be read, it is left as it is")
         continue
       }
-      var transaction = Transaction(id: transactionID, startedAt: Int64(record["startedAt"]?.integer ?? 0))
+      var transaction = Transaction(id: transactionID, startedAt: Int64(record["startedAt"]?.intValue ?? 0))
       transaction.seqNo = seqNo
       transaction.chargingState =
-        record["chargingState"]?.string.flatMap(ChargingStateEnumType.init(rawValue:)) ?? .idle
-      transaction.connector = record["connector"]?.integer
-      transaction.stopReason = record["stopReason"]?.string.flatMap(ReasonEnumType.init(rawValue:))
-      transaction.energyAtStart = record["energyAtStart"]?.integer.map(Int64.init)
-      transaction.lastEnergy = record["lastEnergy"]?.integer.map(Int64.init)
-      transaction.lastEnergyAt = record["lastEnergyAt"]?.integer.map(Int64.init)
-      transaction.timeSpentCharging = Int64(record["timeSpentCharging"]?.integer ?? 0)
-      transaction.remoteStartId = record["remoteStartId"]?.integer
+        record["chargingState"]?.stringValue.flatMap(ChargingStateEnumType.init(rawValue:)) ?? .idle
+      transaction.connector = record["connector"]?.intValue
+      transaction.stopReason = record["stopReason"]?.stringValue.flatMap(ReasonEnumType.init(rawValue:))
+      transaction.energyAtStart = record["energyAtStart"]?.intValue.map(Int64.init)
+      transaction.lastEnergy = record["lastEnergy"]?.intValue.map(Int64.init)
+      transaction.lastEnergyAt = record["lastEnergyAt"]?.intValue.map(Int64.init)
+      transaction.timeSpentCharging = Int64(record["timeSpentCharging"]?.intValue ?? 0)
+      transaction.remoteStartId = record["remoteStartId"]?.intValue
       transaction.idToken = token(record["idToken"])
       transaction.groupIdToken = token(record["groupIdToken"])
       evses[id - 1].transaction = transaction

@@ -10,7 +10,7 @@ extension Station {
     }
     let results = request.getVariableData.map { item in
       let attribute = item.attributeType ?? .actual
-      let found = model.read(ComponentID(item.component), VariableID(item.variable), attribute)
+      let found = model.get(ComponentID(item.component), VariableID(item.variable), attribute)
       return GetVariableResultType(
         attributeStatus: found.status, component: item.component, variable: item.variable,
         attributeStatusInfo: nil, attributeType: attribute, attributeValue: found.value)
@@ -45,10 +45,8 @@ extension Station {
       return (.rejected, StatusInfoType(reasonCode: "UnsupportedRequest", additionalInfo: "A01 is not implemented"))
     }
     let verdict = model.set(value, address.component, address.variable, address.attribute, by: .csms)
-    if verdict.status == .accepted { rememberVariable(address) }
-    let info = verdict.reason.map { reason in
-      StatusInfoType(reasonCode: verdict.reasonCode, additionalInfo: String(reason.unicodeScalars.prefix(512)))
-    }
+    if verdict.accepted { rememberVariable(address) }
+    let info = verdict.reasonCode.map { StatusInfoType(reasonCode: $0, additionalInfo: verdict.reason) }
     return (verdict.status, info)
   }
 
@@ -60,7 +58,7 @@ extension Station {
   }
 
   private mutating func rememberVariable(_ address: VariableAddress) {
-    let key = model.persistentKey(address)
+    let key = address.persistentKey
     guard let value = model.value(address.component, address.variable, address.attribute) else { return }
     provisioning.changedVariables[key] = value
     persist(.put(.variable, key: key, value: Array(value.utf8)))
@@ -69,7 +67,7 @@ extension Station {
   /// A value changed at run time wins over the factory value, unless the variable is gone.
   mutating func restoreVariable(key: String, value: [UInt8]) {
     let value = String(decoding: value, as: UTF8.self)
-    guard let address = model.address(persistentKey: key),
+    guard let address = try? VariableAddress(parsing: key),
       model.set(value, address.component, address.variable, address.attribute, by: .station).status == .accepted
     else { return }
     provisioning.changedVariables[key] = value

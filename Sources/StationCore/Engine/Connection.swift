@@ -122,12 +122,12 @@ extension Station {
       case .array(let slots)? = try? JSONValue.parse(Array(json.utf8), maxDepth: 16)
     else { return [] }
     return slots.compactMap { slot in
-      guard let number = slot["configurationSlot"]?.integer, let data = slot["connectionData"],
-        let url = data["ocppCsmsUrl"]?.string
+      guard let number = slot["configurationSlot"]?.intValue, let data = slot["connectionData"],
+        let url = data["ocppCsmsUrl"]?.stringValue
       else { return nil }
       return NetworkProfile(
-        slot: number, url: url, securityProfile: data["securityProfile"]?.integer ?? 1,
-        messageTimeout: data["messageTimeout"]?.integer, basicAuthPassword: data["basicAuthPassword"]?.string)
+        slot: number, url: url, securityProfile: data["securityProfile"]?.intValue ?? 1,
+        messageTimeout: data["messageTimeout"]?.intValue, basicAuthPassword: data["basicAuthPassword"]?.stringValue)
     }
   }
 

@@ -65,24 +65,19 @@ struct EVSE: Sendable {
 
   /// The EVSEs and connectors of the device model, in order of their numbers.
   static func topology(of model: DeviceModel) -> [EVSE] {
-    var result: [EVSE] = []
-    var id = 1
-    while model.hasComponent(ComponentID("EVSE", evse: id)) {
-      var connectors: [Connector] = []
-      var connector = 1
-      while model.hasComponent(ComponentID("Connector", evse: id, connector: connector)) {
-        let type =
-          model.value(ComponentID("Connector", evse: id, connector: connector), VariableID("ConnectorType")) ?? ""
-        let hasLock = model.hasComponent(ComponentID("ConnectorPlugRetentionLock", evse: id, connector: connector))
-        connectors.append(Connector(id: connector, type: type.isEmpty ? "Unknown" : type, hasLock: hasLock))
-        connector += 1
+    guard model.evseCount > 0 else { return [] }
+    return (1...model.evseCount).map { id in
+      let connectors = (0..<model.connectorCount(evse: id)).map { index in
+        let connector = index + 1
+        let type = model.value(ComponentID("Connector", evse: id, connector: connector), VariableID("ConnectorType"))
+        let lock = ComponentID("ConnectorPlugRetentionLock", evse: id, connector: connector)
+        return Connector(
+          id: connector, type: (type ?? "").isEmpty ? "Unknown" : type ?? "", hasLock: model.component(lock) != nil)
       }
       let phases = PowerBudget.phases(of: ComponentID("EVSE", evse: id), in: model)
       let limit = PowerBudget.current(of: ComponentID("EVSE", evse: id), phases: phases, in: model)
-      result.append(EVSE(id: id, connectors: connectors, maxCurrent: limit ?? 32_000, phases: phases))
-      id += 1
+      return EVSE(id: id, connectors: connectors, maxCurrent: limit ?? 32_000, phases: phases)
     }
-    return result
   }
 
   init(id: Int, connectors: [Connector], maxCurrent: Int64, phases: Int) {

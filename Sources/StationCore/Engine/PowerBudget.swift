@@ -51,7 +51,9 @@ enum PowerBudget {
 
   /// The component's power limit (maxLimit of `Power`, W) as current per phase in milliamperes.
   static func current(of component: ComponentID, phases: Int, in model: DeviceModel) -> Int64? {
-    guard let watts = model.maxLimit(component, VariableID("Power")), watts > 0, watts < 1e9 else { return nil }
+    guard let watts = model.variable(component, VariableID("Power"))?.characteristics.maxLimit?.double,
+      watts > 0, watts < 1e9
+    else { return nil }
     return Int64(watts * 1000) / (nominalVoltage * Int64(phases))
   }
 }
