@@ -33,7 +33,7 @@ struct ConnectionTests {
     let bench = StationBench(["OCPPCommCtrlr/WebSocketPingInterval": "10"]).boot()
     bench.wait(seconds: 10)
     #expect(bench.actions.filter { $0 == .ping }.count == 1)
-    bench.input(.link(.pong))
+    bench.answersPing = false
     bench.wait(seconds: 10)
     #expect(bench.station.snapshot.isConnected)
     bench.wait(seconds: 10)
@@ -42,7 +42,7 @@ struct ConnectionTests {
   }
 
   @Test func silentPeerIsGivenUp() {
-    let bench = StationBench(["TxCtrlr/TxStartPoint": "EVConnected"]).boot()
+    let bench = StationBench(["TxCtrlr/TxStartPoint": "EVConnected", "OCPPCommCtrlr/WebSocketPingInterval": "0"]).boot()
     bench.responder = { _ in nil }
     bench.plugIn()
     bench.wait(seconds: 65)

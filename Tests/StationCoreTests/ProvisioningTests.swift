@@ -129,7 +129,7 @@ struct ProvisioningTests {
 
   // Proves: B06.FR.06, B06.FR.07, B06.FR.08, B06.FR.09, B06.FR.16, TC_B_32_CS, TC_B_33_CS, TC_B_34_CS
   @Test func getVariablesVerdicts() {
-    let bench = StationBench().boot()
+    let bench = StationBench(["DeviceDataCtrlr/ItemsPerMessage.GetVariables": "10"]).boot()
     func read(_ component: String, _ variable: String, _ type: String = "Actual") -> String? {
       bench.call(
         "GetVariables",
@@ -147,7 +147,7 @@ struct ProvisioningTests {
     #expect(read("TxCtrlr", "TxStartPoint", "MaxSet") == "NotSupportedAttributeType")
     #expect(read("SecurityCtrlr", "BasicAuthPassword") == "Rejected")
     let item: JSONValue = ["component": ["name": "TxCtrlr"], "variable": ["name": "TxStartPoint"]]
-    let many = bench.call("GetVariables", ["getVariableData": .array(Array(repeating: item, count: 1000))])
+    let many = bench.call("GetVariables", ["getVariableData": .array(Array(repeating: item, count: 11))])
     #expect(many == .error("OccurrenceConstraintViolation"))
   }
 

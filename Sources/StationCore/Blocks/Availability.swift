@@ -92,7 +92,8 @@ extension Station {
     let evse = evses[index]
     let connector = evse.connectors[connectorIndex]
     if hasBlockingFault(evse: evse.id, connector: connector.id) { return .faulted }
-    let isInUse = evse.transaction != nil && (evse.transaction?.connector ?? connector.id) == connector.id
+    let isInUse =
+      evse.transaction != nil && !evse.isResuming && (evse.transaction?.connector ?? connector.id) == connector.id
     if !isOperative(evse: evse.id, connector: connector.id), !isInUse { return .unavailable }
     return connector.hasPlug ? .occupied : .available
   }

@@ -46,6 +46,7 @@ extension Station {
 
   mutating func vehicleConnected(at index: Int, connector: Int) {
     evses[index].connectedSince = now.monotonic
+    evses[index].hadEnergy = false
     let id = evses[index].id
     startTimer(.evse(TimerID.evReadyName, id), after: Self.evReadyTime)
     if evses[index].isResuming { return resumeTransaction(at: index, connector: connector) }
@@ -54,7 +55,9 @@ extension Station {
     if evses[index].transaction != nil {
       evses[index].transaction?.connector = connector + 1
       sendUpdated(at: index, trigger: .cablePluggedIn)
-    } else if starts(at: "EVConnected") || (starts(at: "PowerPathClosed") && evses[index].authorization != nil) {
+    } else if isUsable(at: index),
+      starts(at: "EVConnected") || (starts(at: "PowerPathClosed") && evses[index].authorization != nil)
+    {
       startTransaction(at: index, trigger: .cablePluggedIn)
     }
     authorizeWithoutToken(at: index)

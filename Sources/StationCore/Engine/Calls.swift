@@ -128,6 +128,9 @@ extension Station {
     case .reply(let frame, let reason):
       log(.warning, "answered a malformed message: \(reason)")
       emit(.send(frame))
+    case .badResult(_, let reason, let reply):
+      if let reply { emit(.send(reply)) }
+      finishCall(.failure(CallFailure("unusable answer: \(reason)")))
     case .dropped(let reason): log(.warning, "dropped a message: \(reason)")
     case .send, .resultError: log(.warning, "dropped a message of OCPP 2.1 on a 2.0.1 connection")
     }

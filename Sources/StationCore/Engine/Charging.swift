@@ -81,10 +81,11 @@ extension Station {
   private mutating func settleLock(at index: Int) {
     for connector in evses[index].connectors.indices where evses[index].connectors[connector].hasLock {
       let state = evses[index].connectors[connector]
-      let isInUse = evses[index].connectedIndex == connector || evses[index].heldFor != nil
-      let wants =
-        state.hasPlug && isInUse && stopping == nil
-        && (evses[index].authorization != nil || evses[index].heldFor != nil)
+      let connected = evses[index].connectedIndex
+      // A plug that is locked stays so while the vehicle is away and its driver is still authorized (E10.FR.01).
+      let isInUse = connected == connector || (connected == nil && state.lockCommanded)
+      let isClaimed = evses[index].authorization != nil || evses[index].heldFor != nil
+      let wants = state.hasPlug && isInUse && isClaimed && stopping == nil
       guard wants != state.lockCommanded else { continue }
       evses[index].connectors[connector].lockCommanded = wants
       evses[index].connectors[connector].lockHasFailed = false

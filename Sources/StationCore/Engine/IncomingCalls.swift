@@ -63,13 +63,15 @@ extension Station {
   }
 
   mutating func answer(_ call: IncomingCall, _ response: some OCPPPayload) {
-    emit(.send(connection.rpc.result(id: call.id, payload: response.encode(version: .v201))))
+    guard let frame = connection.rpc.result(id: call.id, payload: response.encode(version: .v201)) else { return }
+    emit(.send(frame))
     calls.lastSent = now.monotonic
   }
 
   mutating func refuse(_ call: IncomingCall, _ code: RPCErrorCode, _ description: String) {
     log(.info, "\(limitedName(call.action)) refused: \(code.rawValue), \(description)")
-    emit(.send(connection.rpc.error(id: call.id, code, description: description)))
+    guard let frame = connection.rpc.error(id: call.id, code, description: description) else { return }
+    emit(.send(frame))
   }
 
   // MARK: DataTransfer (P01)

@@ -22,6 +22,7 @@ final class StationBench {
   private(set) var connectRequests: [ConnectionRequest] = []
   /// Set false to play the contactor and the lock by hand.
   var hardwareFollows = true
+  var answersPing = true
   /// What the CSMS answers by action; `nil` leaves the call open.
   var responder: (Call) -> JSONValue? = StationBench.accepting
   private var isLinkUp = false
@@ -64,6 +65,8 @@ final class StationBench {
     let all = [
       "AlignedDataCtrlr/Interval": "0", "SampledDataCtrlr/TxUpdatedInterval": "0",
       "SampledDataCtrlr/TxEndedInterval": "0", "AlignedDataCtrlr/TxEndedInterval": "0",
+      "OCPPCommCtrlr/RetryBackOffWaitMinimum": "1", "OCPPCommCtrlr/RetryBackOffRandomRange": "1",
+      "ClockCtrlr/TimeSource": "NTP",
     ].merging(settings) { $1 }
     let result = DeviceModel.load(
       directory: root + "/DeviceModel/" + folder, settings: all.map { "\($0.key)=\($0.value)" }.sorted())
@@ -125,6 +128,7 @@ final class StationBench {
       isLinkUp = false
       return [.link(.down(.closedByUs(code: 1001, reason: "")))]
     case .send(let frame): return sent(frame)
+    case .ping: return answersPing ? [.link(.pong)] : []
     case .hardware(let command): return follow(command)
     default: break
     }
