@@ -1,0 +1,278 @@
+import OCPP
+import StationCore
+
+extension SimulatedHardware {
+  /// Does something to the hardware from outside.
+  /// - Returns: What happened, or why it cannot happen; then nothing has changed and no time has passed. Something that is
+  ///   as it should be already changes nothing and succeeds.
+  public mutating func stimulus(_ stimulus: Stimulus, at now: StationTime) -> Result<[HardwareEvent], StimulusError> {
+    do throws(StimulusError) {
+      return .success(try apply(stimulus, at: now))
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  private mutating func apply(_ stimulus: Stimulus, at now: StationTime) throws(StimulusError) -> [HardwareEvent] {
+    switch stimulus {
+    case .plugIn(let evse, let connector, let ev):
+      try check(ev)
+      return try plugIn(evse, connector, ev, at: now)
+    case .plugOut(let evse, let connector):
+      let (evseIndex, index) = try find(evse, connector)
+      guard evses[evseIndex].ev?.connector == index else { return advance(to: now) }
+      return change(evse, at: now) { $0.plugOut(&$1) }
+    case .swipe(let token, let served):
+      return try swipe(token, served, at: now)
+    case .ev(let evse, let demand, let stateOfCharge):
+      return try change(evse, demand, stateOfCharge, at: now)
+    case .raiseFault(let fault):
+      return try raise(fault, at: now)
+    case .clearFault(let name, let evse, let connector):
+      try checkPlace(evse, connector)
+      return clear(name, evse, connector, at: now)
+    case .meter(let evse, let setting, let hold):
+      return try set(evse, setting, hold: hold, at: now)
+    case .lock(let evse, let connector, let stuck):
+      let (evseIndex, index) = try find(evse, connector)
+      guard evses[evseIndex].connectors[index].layout.hasLock else {
+        throw StimulusError("connector \(connector) of evse \(evse) has no lock")
+      }
+      return change(evse, at: now) { evse, _ in evse.connectors[index].lockStuck = stuck }
+    }
+  }
+
+  // MARK: Cable and EV
+
+  private mutating func plugIn(
+    _ id: Int, _ connectorID: Int, _ ev: SimulatedEV, at now: StationTime
+  ) throws(StimulusError) -> [HardwareEvent] {
+    let (evseIndex, index) = try find(id, connectorID)
+    let evse = evses[evseIndex]
+    if let present = evse.ev {
+      guard present.connector == index else {
+        let other = evse.connectors[present.connector].layout.id
+        throw StimulusError(
+          "connector \(connectorID): evse \(id) is in use by connector \(other), expected one plug at a time")
+      }
+      guard present.spec == ev else {
+        throw StimulusError("connector \(connectorID) of evse \(id) has another ev plugged in, expected plugOut first")
+      }
+      return advance(to: now)
+    }
+    let connector = evse.connectors[index]
+    guard connector.cable != nil || !connector.lock.state else {
+      throw StimulusError(
+        "connector \(connectorID) of evse \(id) is locked without a plug in it, expected an open socket")
+    }
+    return change(id, at: now) { $0.plugIn(ev, connector: index, &$1) }
+  }
+
+  private mutating func change(
+    _ id: Int, _ demand: EVDemand, _ stateOfCharge: Int64?, at now: StationTime
+  ) throws(StimulusError) -> [HardwareEvent] {
+    let index = try find(id)
+    if let stateOfCharge { try check(stateOfCharge, "soc", 0...100, "%") }
+    guard evses[index].ev != nil else {
+      throw StimulusError("evse \(id) has no ev plugged in, expected plugIn first")
+    }
+    return change(id, at: now) { evse, _ in
+      evse.ev?.demand = demand
+      if let stateOfCharge { evse.ev?.set(stateOfCharge: stateOfCharge) }
+    }
+  }
+
+  // MARK: Reader, faults, meter
+
+  private mutating func swipe(
+    _ token: IdTokenType, _ served: [Int]?, at now: StationTime
+  ) throws(StimulusError) -> [HardwareEvent] {
+    let length = token.idToken.count
+    guard length <= 36 else {
+      throw StimulusError("idToken has \(length) characters, expected at most 36")
+    }
+    if let served {
+      guard !served.isEmpty else { throw StimulusError("evses is empty, expected at least one EVSE id") }
+      for evse in served { _ = try find(evse, field: "evses") }
+    }
+    return advance(to: now) + [.token(TokenPresentation(idToken: token, evses: served))]
+  }
+
+  private mutating func raise(_ fault: HardwareFault, at now: StationTime) throws(StimulusError) -> [HardwareEvent] {
+    try checkPlace(fault.evse, fault.connector)
+    guard (1...50).contains(fault.name.count) else {
+      throw StimulusError("fault has \(fault.name.count) characters, expected 1-50")
+    }
+    if let index = faults.firstIndex(where: { $0.isSameFault(as: fault) }) {
+      guard faults[index] != fault else { return advance(to: now) }
+      faults[index] = fault
+    } else {
+      guard faults.count < Self.faultLimit else {
+        throw StimulusError("fault \(fault.name): \(faults.count) faults are active, at most \(Self.faultLimit) can be")
+      }
+      faults.append(fault)
+    }
+    return advance(to: now) + [.faultRaised(fault)]
+  }
+
+  private mutating func clear(_ name: String, _ evse: Int, _ connector: Int?, at now: StationTime) -> [HardwareEvent] {
+    let isMeant = { (fault: HardwareFault) in
+      fault.name == name && fault.evse == evse && (connector == nil || fault.connector == connector)
+    }
+    let cleared = faults.filter(isMeant)
+    faults.removeAll(where: isMeant)
+    return advance(to: now) + cleared.map { .faultCleared($0) }
+  }
+
+  private mutating func set(
+    _ id: Int, _ setting: MeterSetting, hold: Bool, at now: StationTime
+  ) throws(StimulusError) -> [HardwareEvent] {
+    let index = id == 0 ? nil : try find(id, orZero: true)
+    let meter = index.map { evses[$0].meter } ?? mainMeter
+    try check(setting, meter)
+    guard !setting.isEmpty || (!hold && !meter.held.isEmpty) else { return advance(to: now) }
+    guard index != nil else {
+      var events = advance(to: now)
+      mainMeter.apply(setting, hold: hold)
+      events.append(.meter(mainMeter.reading(mainFlow, once: setting)))
+      _ = settleMainMeter()
+      return events
+    }
+    return change(id, at: now) { evse, events in
+      evse.meter.apply(setting, hold: hold)
+      evse.read(&events, once: setting)
+    }
+  }
+
+  // MARK: Finding and checking
+
+  private func find(_ evse: Int, field: String = "evse", orZero: Bool = false) throws(StimulusError) -> Int {
+    if let index = index(evse) { return index }
+    let zero = orZero ? "0 (the main meter), " : ""
+    throw StimulusError("\(field) \(evse) does not exist, expected \(zero)\(list(evses.map(\.layout.id)))")
+  }
+
+  private func find(_ evse: Int, _ connector: Int) throws(StimulusError) -> (Int, Int) {
+    let evseIndex = try find(evse)
+    if let index = evses[evseIndex].index(connector) { return (evseIndex, index) }
+    let ids = evses[evseIndex].connectors.map(\.layout.id)
+    throw StimulusError("connector \(connector) of evse \(evse) does not exist, expected \(list(ids))")
+  }
+
+  /// The place of a fault: the station (0), an EVSE, or a connector.
+  private func checkPlace(_ evse: Int, _ connector: Int?) throws(StimulusError) {
+    guard evse != 0 else {
+      guard let connector else { return }
+      throw StimulusError("connector \(connector) needs an evse, 0 is the station as a whole")
+    }
+    if let connector { _ = try find(evse, connector) } else { _ = try find(evse) }
+  }
+
+  private func check(_ ev: SimulatedEV) throws(StimulusError) {
+    try check(ev.maxCurrent, "ev.maxCurrentA", 0...1_000, "A")
+    guard (1...3).contains(ev.phases) else { throw StimulusError("ev.phases is \(ev.phases), expected 1-3") }
+    guard (0...3_600_000).contains(ev.chargeDelay) else {
+      throw StimulusError("ev.chargeDelayMs is \(ev.chargeDelay), expected 0-3600000 ms")
+    }
+    guard [13, 20, 32, 63].contains(ev.cableRating) else {
+      throw StimulusError("ev.cableA is \(ev.cableRating), expected 13, 20, 32 or 63 A")
+    }
+    try check(ev.batteryCapacity, "ev.batteryCapacityWh", 1...10_000_000, "Wh")
+    if let stateOfCharge = ev.stateOfCharge { try check(stateOfCharge, "ev.soc", 0...100, "%") }
+    if let energy = ev.energyNeeded { try check(energy, "ev.energyNeededWh", 0...10_000_000, "Wh") }
+  }
+
+  private func check(_ setting: MeterSetting, _ meter: SimulatedMeter) throws(StimulusError) {
+    if let energy = setting.energyImport { try check(energy, "energyWh", 0...1_000_000_000_000, "Wh") }
+    if let power = setting.power { try check(power, "powerW", 0...10_000_000, "W") }
+    try check(setting.current, "currentA", 0...10_000, "A", meter)
+    try check(setting.voltage, "voltageV", 0...1_000, "V", meter)
+    if let frequency = setting.frequency { try check(frequency, "frequencyHz", 0...1_000, "Hz") }
+    if let stateOfCharge = setting.stateOfCharge { try check(stateOfCharge, "soc", 0...100, "%") }
+  }
+
+  /// Phases that the meter does not have may only be given as 0.
+  private func check(
+    _ values: [Int64]?, _ field: String, _ range: ClosedRange<Int64>, _ unit: String, _ meter: SimulatedMeter
+  ) throws(StimulusError) {
+    guard let values else { return }
+    guard (1...3).contains(values.count) else {
+      throw StimulusError("\(field) has \(values.count) values, expected 1-3")
+    }
+    for (phase, value) in values.enumerated() {
+      try check(value, "\(field)[\(phase)]", range, unit)
+      guard phase < meter.phases || value == 0 else {
+        throw StimulusError("\(field)[\(phase)] is \(thousandths(value)) \(unit), but the meter has \(meter.phases) phase")
+      }
+    }
+  }
+
+  /// - Parameters:
+  ///   - value: In thousandths of `unit`.
+  ///   - range: In `unit`.
+  private func check(
+    _ value: Int64, _ field: String, _ range: ClosedRange<Int64>, _ unit: String
+  ) throws(StimulusError) {
+    guard value >= range.lowerBound * 1_000 && value <= range.upperBound * 1_000 else {
+      throw StimulusError(
+        "\(field) is \(thousandths(value)), expected \(range.lowerBound)-\(range.upperBound) \(unit)")
+    }
+  }
+
+  /// "1-3", or "1, 4" when there are gaps.
+  private func list(_ ids: [Int]) -> String {
+    let ids = ids.sorted()
+    guard let first = ids.first, let last = ids.last, ids.count > 1, last - first == ids.count - 1 else {
+      return ids.isEmpty ? "none, there is none" : ids.map(String.init).joined(separator: ", ")
+    }
+    return "\(first)-\(last)"
+  }
+
+  /// 1500 is "1.5".
+  private func thousandths(_ value: Int64) -> String {
+    let whole = value / 1_000
+    var digits = String(String((value % 1_000).magnitude + 1_000).dropFirst())
+    while digits.last == "0" { digits.removeLast() }
+    let sign = value < 0 && whole == 0 ? "-" : ""
+    return digits.isEmpty ? "\(whole)" : "\(sign)\(whole).\(digits)"
+  }
+}
+
+extension HardwareFault {
+  /// The same fault at the same place; its severity may differ.
+  fileprivate func isSameFault(as other: HardwareFault) -> Bool {
+    name == other.name && evse == other.evse && connector == other.connector
+  }
+}
+
+extension SimulatedMeter {
+  fileprivate mutating func apply(_ setting: MeterSetting, hold keep: Bool) {
+    if keep {
+      hold(setting)
+    } else {
+      release()
+      preset(setting)
+    }
+  }
+}
+
+extension EVSESimulation {
+  fileprivate mutating func plugIn(_ newEV: SimulatedEV, connector index: Int, _ events: inout [TimedEvent]) {
+    read(&events)
+    if connectors[index].cable == nil {
+      connectors[index].cable = newEV.cableRating
+      emit(
+        .cable(evse: layout.id, connector: connectors[index].layout.id, ratingAmperes: newEV.cableRating), &events)
+    }
+    ev = ConnectedEV(newEV, connector: index, at: time)
+    emitPilot(index, &events)
+  }
+
+  fileprivate mutating func plugOut(_ events: inout [TimedEvent]) {
+    guard let index = ev?.connector else { return }
+    read(&events)
+    ev = nil
+    emitPilot(index, &events)
+    takeLooseCable(index, &events)
+  }
+}
