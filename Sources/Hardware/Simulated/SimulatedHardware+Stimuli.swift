@@ -16,7 +16,7 @@ extension SimulatedHardware {
   private mutating func apply(_ stimulus: Stimulus, at now: StationTime) throws(StimulusError) -> [HardwareEvent] {
     switch stimulus {
     case .plugIn(let evse, let connector, let ev):
-      try check(ev)
+      try ev.check()
       return try plugIn(evse, connector, ev, at: now)
     case .plugOut(let evse, let connector):
       let (evseIndex, index) = try find(evse, connector)
@@ -72,7 +72,7 @@ extension SimulatedHardware {
     _ id: Int, _ demand: EVDemand, _ stateOfCharge: Int64?, at now: StationTime
   ) throws(StimulusError) -> [HardwareEvent] {
     let index = try find(id)
-    if let stateOfCharge { try check(stateOfCharge, "soc", 0...100, "%") }
+    if let stateOfCharge { try Thousandths.check(stateOfCharge, "soc", 0...100, "%") }
     guard evses[index].ev != nil else {
       throw StimulusError("evse \(id) has no ev plugged in, expected plugIn first")
     }
@@ -87,9 +87,10 @@ extension SimulatedHardware {
   private mutating func swipe(
     _ token: IdTokenType, _ served: [Int]?, at now: StationTime
   ) throws(StimulusError) -> [HardwareEvent] {
-    let length = token.idToken.count
-    guard length <= 36 else {
-      throw StimulusError("idToken has \(length) characters, expected at most 36")
+    let length = token.idToken.unicodeScalars.count
+    guard length <= 36 else { throw StimulusError("idToken has \(length) characters, expected at most 36") }
+    guard length > 0 || token.type == .noAuthorization else {
+      throw StimulusError("idToken is empty, expected 1-36 characters")
     }
     if let served {
       guard !served.isEmpty else { throw StimulusError("evses is empty, expected at least one EVSE id") }
@@ -100,8 +101,8 @@ extension SimulatedHardware {
 
   private mutating func raise(_ fault: HardwareFault, at now: StationTime) throws(StimulusError) -> [HardwareEvent] {
     try checkPlace(fault.evse, fault.connector)
-    guard (1...50).contains(fault.name.count) else {
-      throw StimulusError("fault has \(fault.name.count) characters, expected 1-50")
+    guard (1...50).contains(fault.name.unicodeScalars.count) else {
+      throw StimulusError("fault has \(fault.name.unicodeScalars.count) characters, expected 1-50")
     }
     if let index = faults.firstIndex(where: { $0.isSameFault(as: fault) }) {
       guard faults[index] != fault else { return advance(to: now) }
@@ -129,7 +130,7 @@ extension SimulatedHardware {
   ) throws(StimulusError) -> [HardwareEvent] {
     let index = id == 0 ? nil : try find(id, orZero: true)
     let meter = index.map { evses[$0].meter } ?? mainMeter
-    try check(setting, meter)
+    try setting.check(phases: meter.phases)
     guard !setting.isEmpty || (!hold && !meter.held.isEmpty) else { return advance(to: now) }
     guard index != nil else {
       var events = advance(to: now)
@@ -168,57 +169,6 @@ extension SimulatedHardware {
     if let connector { _ = try find(evse, connector) } else { _ = try find(evse) }
   }
 
-  private func check(_ ev: SimulatedEV) throws(StimulusError) {
-    try check(ev.maxCurrent, "ev.maxCurrentA", 0...1_000, "A")
-    guard (1...3).contains(ev.phases) else { throw StimulusError("ev.phases is \(ev.phases), expected 1-3") }
-    guard (0...3_600_000).contains(ev.chargeDelay) else {
-      throw StimulusError("ev.chargeDelayMs is \(ev.chargeDelay), expected 0-3600000 ms")
-    }
-    guard [13, 20, 32, 63].contains(ev.cableRating) else {
-      throw StimulusError("ev.cableA is \(ev.cableRating), expected 13, 20, 32 or 63 A")
-    }
-    try check(ev.batteryCapacity, "ev.batteryCapacityWh", 1...10_000_000, "Wh")
-    if let stateOfCharge = ev.stateOfCharge { try check(stateOfCharge, "ev.soc", 0...100, "%") }
-    if let energy = ev.energyNeeded { try check(energy, "ev.energyNeededWh", 0...10_000_000, "Wh") }
-  }
-
-  private func check(_ setting: MeterSetting, _ meter: SimulatedMeter) throws(StimulusError) {
-    if let energy = setting.energyImport { try check(energy, "energyWh", 0...1_000_000_000_000, "Wh") }
-    if let power = setting.power { try check(power, "powerW", 0...10_000_000, "W") }
-    try check(setting.current, "currentA", 0...10_000, "A", meter)
-    try check(setting.voltage, "voltageV", 0...1_000, "V", meter)
-    if let frequency = setting.frequency { try check(frequency, "frequencyHz", 0...1_000, "Hz") }
-    if let stateOfCharge = setting.stateOfCharge { try check(stateOfCharge, "soc", 0...100, "%") }
-  }
-
-  /// Phases that the meter does not have may only be given as 0.
-  private func check(
-    _ values: [Int64]?, _ field: String, _ range: ClosedRange<Int64>, _ unit: String, _ meter: SimulatedMeter
-  ) throws(StimulusError) {
-    guard let values else { return }
-    guard (1...3).contains(values.count) else {
-      throw StimulusError("\(field) has \(values.count) values, expected 1-3")
-    }
-    for (phase, value) in values.enumerated() {
-      try check(value, "\(field)[\(phase)]", range, unit)
-      guard phase < meter.phases || value == 0 else {
-        throw StimulusError("\(field)[\(phase)] is \(thousandths(value)) \(unit), but the meter has \(meter.phases) phase")
-      }
-    }
-  }
-
-  /// - Parameters:
-  ///   - value: In thousandths of `unit`.
-  ///   - range: In `unit`.
-  private func check(
-    _ value: Int64, _ field: String, _ range: ClosedRange<Int64>, _ unit: String
-  ) throws(StimulusError) {
-    guard value >= range.lowerBound * 1_000 && value <= range.upperBound * 1_000 else {
-      throw StimulusError(
-        "\(field) is \(thousandths(value)), expected \(range.lowerBound)-\(range.upperBound) \(unit)")
-    }
-  }
-
   /// "1-3", or "1, 4" when there are gaps.
   private func list(_ ids: [Int]) -> String {
     let ids = ids.sorted()
@@ -226,15 +176,6 @@ extension SimulatedHardware {
       return ids.isEmpty ? "none, there is none" : ids.map(String.init).joined(separator: ", ")
     }
     return "\(first)-\(last)"
-  }
-
-  /// 1500 is "1.5".
-  private func thousandths(_ value: Int64) -> String {
-    let whole = value / 1_000
-    var digits = String(String((value % 1_000).magnitude + 1_000).dropFirst())
-    while digits.last == "0" { digits.removeLast() }
-    let sign = value < 0 && whole == 0 ? "-" : ""
-    return digits.isEmpty ? "\(whole)" : "\(sign)\(whole).\(digits)"
   }
 }
 
