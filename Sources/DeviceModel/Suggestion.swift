@@ -1,8 +1,8 @@
 /// "Did you mean": the nearest of a list of known words.
-enum Suggestion {
+package enum Suggestion {
   /// The candidate nearest to `word`, ignoring case, when it is near enough to be meant: at most a third of the word's
   /// length apart, and at most three edits. Of several equally near ones, the first.
-  static func nearest(to word: String, in candidates: some Sequence<String>) -> String? {
+  package static func nearest(to word: String, in candidates: some Sequence<String>) -> String? {
     let folded = word.lowercased()
     // Longer words than any known name are no typing mistakes; the limit also bounds the work.
     guard !word.isEmpty, folded.utf8.count <= 64 else { return nil }

@@ -1,0 +1,187 @@
+import OCPP
+import StationCore
+
+/// Puts the core's actions into the order in which they may become visible. Pure: it only says what to do next.
+///
+/// The rules, which make "durable before visible" true:
+/// - Actions of one `handle`, and of successive ones, are carried out in order.
+/// - A `commit` goes to the ledger at once, also while an earlier one is pending, so the ledger can group them. Everything
+///   behind it, of this and of later `handle`s, waits until it is durable. A commit that only takes messages out of the
+///   outbox holds nothing up: losing it sends a message again that the CSMS knows already.
+/// - Actions that are immediate (`Action.isImmediate`, and a pilot offer lowered below the one in force) never wait. One
+///   that overtakes waiting commands to the same actuator cancels them: a contactor that is to open is not closed by
+///   an older command that waited for the disk.
+/// - When a commit fails, the actions behind it of the same `handle` are refused, the core is told by `Input.commitFailed`,
+///   and the actions of later `handle`s go on. A further commit of the same `handle` stands on its own.
+///   `disconnect`, `restart` and `stopped` are carried out all the same: nothing that a peer believes depends on them.
+/// - At most `limit` actions and `byteLimit` bytes of frames wait. Beyond that the ledger counts as hung: `isOverfull` is
+///   true and the runtime ends the process.
+struct ActionSequencer {
+  /// Numbers a commit handed to the ledger.
+  typealias CommitID = UInt64
+
+  enum Step: Hashable {
+    case perform(Action)
+    /// Hand the writes to the ledger; its answer comes back through `committed`.
+    case submit(CommitID, [LedgerWrite])
+    /// The action is not carried out because the commit before it failed; tell whoever waits for its effect.
+    case refuse(Action, why: String)
+    /// Give this to the core.
+    case input(Input)
+  }
+
+  static let limit = 8192
+  static let byteLimit = 16 << 20
+
+  private enum Slot {
+    case action(Action, group: UInt64)
+    case commit(CommitID, group: UInt64, CommitState)
+    /// Was cancelled by an immediate action.
+    case cancelled
+  }
+
+  private enum CommitState {
+    case pending, durable
+    case failed(String)
+  }
+
+  private struct Connector: Hashable {
+    var evse: Int
+    var connector: Int
+  }
+
+  private var slots: [Slot] = []
+  private var head = 0
+  private var waitingBytes = 0
+  private var nextCommit: CommitID = 0
+  private var group: UInt64 = 0
+  /// The group whose commit failed, and why, while its remaining actions pass by.
+  private var failed: (group: UInt64, why: String)?
+  /// The offers in force per connector; absent means none.
+  private var offers: [Connector: Int64] = [:]
+
+  /// Actions and commits that wait.
+  var waitingCount: Int { slots.count - head }
+  /// No commit is pending and nothing waits.
+  var isIdle: Bool { head == slots.count }
+  var isOverfull: Bool { waitingCount > Self.limit || waitingBytes > Self.byteLimit }
+
+  /// Takes the actions of one `handle`.
+  mutating func add(_ actions: [Action]) -> [Step] {
+    var steps: [Step] = []
+    steps.reserveCapacity(actions.count)
+    group += 1
+    for action in actions {
+      if case .commit(let writes) = action {
+        if writes.isEmpty { continue }
+        let id = nextCommit
+        nextCommit += 1
+        if !writes.allSatisfy(\.isDequeue) { slots.append(.commit(id, group: group, .pending)) }
+        steps.append(.submit(id, writes))
+      } else if isIdle {
+        perform(action, &steps)
+      } else if isImmediate(action) {
+        cancelOvertaken(by: action)
+        perform(action, &steps)
+      } else {
+        waitingBytes += Self.bytes(of: action)
+        slots.append(.action(action, group: group))
+      }
+    }
+    return steps
+  }
+
+  /// Takes the ledger's answer to a commit: `failure` is `nil` when it is durable. Answers may come in any order.
+  mutating func committed(_ id: CommitID, failure: String?) -> [Step] {
+    for index in head..<slots.count {
+      if case .commit(id, let group, .pending) = slots[index] {
+        slots[index] = .commit(id, group: group, failure.map(CommitState.failed) ?? .durable)
+        return drain()
+      }
+    }
+    return failure.map { [.input(.commitFailed($0))] } ?? []
+  }
+
+  private mutating func drain() -> [Step] {
+    var steps: [Step] = []
+    scan: while head < slots.count {
+      switch slots[head] {
+      case .commit(_, _, .pending):
+        break scan
+      case .commit(_, _, .durable), .cancelled:
+        break
+      case .commit(_, let group, .failed(let why)):
+        failed = (group, why)
+        steps.append(.input(.commitFailed(why)))
+      case .action(let action, let group):
+        waitingBytes -= Self.bytes(of: action)
+        if let failed, failed.group == group, !Self.survivesFailure(action) {
+          steps.append(.refuse(action, why: failed.why))
+        } else {
+          perform(action, &steps)
+        }
+      }
+      head += 1
+    }
+    if head == slots.count {
+      slots.removeAll(keepingCapacity: slots.capacity <= 256)
+      head = 0
+    } else if head > 256 {
+      slots.removeFirst(head)
+      head = 0
+    }
+    return steps
+  }
+
+  private mutating func perform(_ action: Action, _ steps: inout [Step]) {
+    if case .hardware(.offer(let evse, let connector, let milliamperes)) = action {
+      offers[Connector(evse: evse, connector: connector)] = milliamperes
+    }
+    steps.append(.perform(action))
+  }
+
+  private func isImmediate(_ action: Action) -> Bool {
+    if action.isImmediate { return true }
+    if case .hardware(.offer(let evse, let connector, let milliamperes?)) = action,
+      let inForce = offers[Connector(evse: evse, connector: connector)]
+    {
+      return milliamperes < inForce
+    }
+    return false
+  }
+
+  /// An immediate command to an actuator is newer than every waiting one to it.
+  private mutating func cancelOvertaken(by action: Action) {
+    guard case .hardware(let command) = action else { return }
+    for index in head..<slots.count {
+      guard case .action(.hardware(let waiting), _) = slots[index] else { continue }
+      switch (command, waiting) {
+      case (.contactor(let a, _), .contactor(let b, _)) where a == b:
+        slots[index] = .cancelled
+      case (.offer(let a, let c, _), .offer(let b, let d, _)) where a == b && c == d:
+        slots[index] = .cancelled
+      default:
+        break
+      }
+    }
+  }
+
+  private static func survivesFailure(_ action: Action) -> Bool {
+    switch action {
+    case .disconnect, .restart, .stopped: return true
+    default: return false
+    }
+  }
+
+  private static func bytes(of action: Action) -> Int {
+    if case .send(let frame) = action { return frame.count }
+    return 0
+  }
+}
+
+extension LedgerWrite {
+  fileprivate var isDequeue: Bool {
+    if case .dequeue = self { return true }
+    return false
+  }
+}

@@ -1,0 +1,31 @@
+import CSMSLink
+import Ledger
+import NIOCore
+import StationCore
+
+/// The core as the runtime drives it: pure, inputs in, actions out.
+public protocol CoreMachine {
+  mutating func handle(_ input: Input, at now: StationTime) -> [Action]
+  /// What the control socket's `state` shows of it.
+  var snapshot: StationSnapshot { get }
+}
+
+/// The ledger as the runtime uses it.
+public protocol LedgerPort: Sendable {
+  /// Makes the writes durable together; `completion` may come on any thread.
+  func commit(_ writes: [LedgerWrite], completion: @escaping @Sendable (Result<Void, LedgerError>) -> Void)
+  /// Writes what waits and closes; waits until that is done.
+  @discardableResult func close() -> LedgerError?
+}
+
+/// The connection to the CSMS as the runtime uses it; the rules are those of `CSMSLink`.
+public protocol LinkPort {
+  func connect(_ request: ConnectionRequest)
+  func send(_ message: [UInt8])
+  func ping()
+  func disconnect(code: Int, reason: String)
+}
+
+extension Station: CoreMachine {}
+extension Ledger: LedgerPort {}
+extension CSMSLink: LinkPort {}

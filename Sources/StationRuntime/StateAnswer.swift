@@ -1,0 +1,100 @@
+import Hardware
+import OCPP
+import StationCore
+
+extension StationRuntime {
+  /// The fields of the answer to `state`.
+  var state: [JSONMember] {
+    let core = self.core.snapshot
+    return [
+      member(
+        "station",
+        .object([
+          member("id", .string(core.identity)),
+          member(
+            "csms",
+            .object([
+              member("connected", .bool(core.isConnected)), member("url", .string(core.url)),
+              member("registration", .string(core.registration)), member("protocol", text(core.subprotocol)),
+            ])),
+          member("network", .object([member("online", .bool(isOnline))])),
+          member("hardware", "simulated"),
+          member("faults", faults(hardware.stationFaults)),
+          member("meter", meter(hardware.mainMeterReading)),
+          member("queuedMessages", .int(core.queuedMessages)),
+          member("storageHealthy", .bool(core.storageIsHealthy)),
+        ])),
+      member("evses", .array(core.evses.map(evse))),
+    ]
+  }
+
+  private func evse(_ evse: StationSnapshot.EVSE) -> JSONValue {
+    let snapshot = hardware.snapshot(evse: evse.id)
+    var members = [
+      member("id", .int(evse.id)), member("status", .string(evse.status)), member("operative", .bool(evse.operative)),
+      member("reservationId", .null), member("transaction", evse.transaction.map(transaction) ?? .null),
+      member(
+        "connectors",
+        .array(
+          evse.connectors.map { connector in
+            self.connector(connector, snapshot?.connectors.first { $0.id == connector.id })
+          })),
+    ]
+    if let snapshot {
+      members.append(member("contactorClosed", .bool(snapshot.contactorClosed)))
+      members.append(member("meter", meter(snapshot.meter)))
+      members.append(member("faults", faults(snapshot.faults)))
+    }
+    let limits = evse.limits.map { limit in
+      JSONValue.object([member("name", .string(limit.name)), member("currentA", thousandths(limit.milliamperes))])
+    }
+    members.append(member("limits", .array(limits)))
+    return .object(members)
+  }
+
+  private func transaction(_ transaction: StationSnapshot.Transaction) -> JSONValue {
+    .object([
+      member("id", .string(transaction.id)), member("chargingState", .string(transaction.chargingState)),
+      member("idToken", text(transaction.idToken)), member("seqNo", .int(transaction.seqNo)),
+    ])
+  }
+
+  /// What the hardware shows counts more than what the core was told last.
+  private func connector(_ connector: StationSnapshot.Connector, _ hardware: ConnectorSnapshot?) -> JSONValue {
+    var members = [
+      member("id", .int(connector.id)), member("type", .string(connector.type)),
+      member("status", .string(connector.status)),
+      member("plugged", .bool(hardware?.plugged ?? connector.plugged)),
+      member("locked", .bool(hardware?.locked ?? connector.locked)),
+    ]
+    if let hardware {
+      members.append(member("pilot", .string(hardware.pilot.rawValue)))
+      members.append(member("offerA", hardware.offer.map(thousandths) ?? .null))
+    }
+    return .object(members)
+  }
+
+  /// Values that the meter does not give are absent.
+  private func meter(_ reading: MeterReading) -> JSONValue {
+    var members: [JSONMember] = []
+    func add(_ name: String, _ value: Int64?) {
+      if let value { members.append(member(name, thousandths(value))) }
+    }
+    add("energyWh", reading.energyImport)
+    add("powerW", reading.power)
+    if !reading.current.isEmpty { members.append(member("currentA", .array(reading.current.map(thousandths)))) }
+    if !reading.voltage.isEmpty { members.append(member("voltageV", .array(reading.voltage.map(thousandths)))) }
+    add("frequencyHz", reading.frequency)
+    add("soc", reading.stateOfCharge)
+    return .object(members)
+  }
+
+  /// The names of the active faults.
+  private func faults(_ faults: [HardwareFault]) -> JSONValue { .array(faults.map { .string($0.name) }) }
+
+  private func thousandths(_ value: Int64) -> JSONValue { .number(DecimalNumber(mantissa: value, exponent: -3)) }
+
+  private func text(_ text: String?) -> JSONValue { text.map(JSONValue.string) ?? .null }
+
+  private func member(_ name: String, _ value: JSONValue) -> JSONMember { JSONMember(name: name, value: value) }
+}

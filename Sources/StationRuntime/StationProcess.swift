@@ -1,0 +1,180 @@
+import CSMSLink
+import DeviceModel
+import Glibc
+import Hardware
+import Ledger
+import NIOCore
+import NIOPosix
+import OCPP
+import StationCore
+
+/// The long-running process from its first instruction to its last: options, device model, ledger, control socket, loop.
+///
+/// Threads: the main thread is the event loop; the ledger has one; NIO's resolver has one while a host name is looked up.
+public enum StationProcess {
+  /// Runs until the station is stopped.
+  /// - Parameters:
+  ///   - arguments: those of `RuntimeOptions`.
+  ///   - makeCore: makes the core.
+  /// - Returns: the exit code. Does not return when the process executes itself again.
+  public static func run(
+    arguments: [String], makeCore: (StationStart, StationTime) -> any CoreMachine
+  ) -> ExitCode {
+    let options: RuntimeOptions
+    do {
+      options = try RuntimeOptions(arguments: arguments)
+    } catch {
+      complain("stationd: \(error.description)")
+      return .configuration
+    }
+    guard let signals = ProcessSignals.install() else {
+      complain("stationd: no pipe for signals: \(String(cString: strerror(errno)))")
+      return .runtimeFailure
+    }
+    let prepared: Prepared
+    do {
+      prepared = try prepare(options, arguments, makeCore)
+    } catch {
+      for line in error.lines { complain(line) }
+      return error.code
+    }
+    MultiThreadedEventLoopGroup.withCurrentThreadAsEventLoop { loop in prepared.run(signals: signals, on: loop) }
+    return .success
+  }
+
+  /// Why the process does not start: what to print and the exit code.
+  struct Failure: Error {
+    var code: ExitCode
+    var lines: [String]
+
+    init(_ code: ExitCode, _ lines: [String]) {
+      self.code = code
+      self.lines = lines
+    }
+  }
+
+  /// Everything that is opened before the loop runs.
+  struct Prepared {
+    var options: RuntimeOptions
+    var restart: ProcessRestart
+    var parts: StationRuntime.Parts
+    var socket: ControlSocketFile
+
+    func run(signals: CInt, on loop: any EventLoop) {
+      let runtime = StationRuntime(parts, on: loop)
+      let server = ControlServer(socket, on: loop)
+      let desk = ControlDesk(runtime, server)
+      let link = CSMSLink(eventLoop: loop) { runtime.linkEvent($0) }
+      runtime.onEnd = { ending in
+        // Keeps the desk alive as long as the runtime.
+        desk.close()
+        finish(ending)
+      }
+      ProcessSignals.watch(signals, on: loop) {
+        ProcessSignals.limitStop(seconds: 4)
+        runtime.stop()
+      }
+      server.start { error in
+        runtime.write(.error, "the control socket \(options.controlSocket) does not accept clients: \(error)")
+        finish(.exit(.controlSocket))
+      }
+      runtime.write(.info, "control socket \(options.controlSocket), simulated hardware, process \(getpid())")
+      runtime.start(link)
+    }
+
+    /// Ends the process.
+    private func finish(_ ending: StationRuntime.Ending) -> Never {
+      switch ending {
+      case .exit(let code): exit(code.rawValue)
+      case .restart(let reason, let abrupt):
+        if !abrupt { socket.remove() }
+        restart.carryOut(reason)
+      }
+    }
+  }
+
+  private static func prepare(
+    _ options: RuntimeOptions, _ arguments: [String], _ makeCore: (StationStart, StationTime) -> any CoreMachine
+  ) throws(Failure) -> Prepared {
+    let clock = StationClock(scale: options.timeScale)
+    let log = StationLog(level: options.logLevel)
+    var bootReason = BootReasonEnumType.powerUp
+    if let text = options.bootReason {
+      guard let reason = BootReasonEnumType(rawValue: text) else {
+        let known = BootReasonEnumType.allCases.map(\.rawValue).joined(separator: ", ")
+        throw Failure(.configuration, ["stationd: --boot-reason \(text): expected one of \(known)"])
+      }
+      bootReason = reason
+    }
+    if let version = options.ocppVersion, version != OCPPVersion.v201.rawValue {
+      throw Failure(
+        .configuration, ["stationd: --ocpp-version \(version): expected \(OCPPVersion.v201.rawValue), the only one so far"])
+    }
+    let model = try load(options, log, clock)
+
+    let ledger: Ledger
+    let snapshot: LedgerSnapshot
+    do {
+      (ledger, snapshot) = try Ledger.open(directory: options.dataDirectory)
+    } catch {
+      throw Failure(.dataDirectory, ["stationd: \(error.text)"])
+    }
+    let restart = ProcessRestart(options, arguments)
+    if let left = restart.takeReasonLeftBehind() { bootReason = left }
+
+    let now = clock.now
+    let simulationFile = SimulationFile(path: options.dataDirectory + "/simulation.json")
+    let saved = savedSimulation(simulationFile) { log.write(.warning, $0, wall: now.wall) }
+    let start = StationStart(
+      model: model, ledger: snapshot, seed: .random(in: .min ... .max), bootReason: bootReason, csmsURL: options.csmsURL,
+      identity: options.stationID, clockIsVirtual: options.timeScale != 1)
+    var parts = StationRuntime.Parts(
+      core: makeCore(start, now),
+      hardware: SimulatedHardware(
+        topology: SimulatedEVSE.topology(of: model), at: now, restoring: saved, keepingCables: options.keepsSimulation),
+      ledger: ledger, clock: clock, log: log)
+    parts.simulationFile = simulationFile
+    let socket: ControlSocketFile
+    do {
+      if let path = options.messageLog { parts.messageLog = try MessageLog(path: path) }
+    } catch {
+      throw Failure(.configuration, ["stationd: \(error)"])
+    }
+    do {
+      socket = try ControlSocketFile(listeningAt: options.controlSocket)
+    } catch {
+      throw Failure(.controlSocket, ["stationd: \(error)"])
+    }
+    return Prepared(options: options, restart: restart, parts: parts, socket: socket)
+  }
+
+  private static func load(
+    _ options: RuntimeOptions, _ log: StationLog, _ clock: StationClock
+  ) throws(Failure) -> DeviceModel {
+    let result = DeviceModel.load(
+      directory: options.configDirectory, overridesFile: options.overrides, settings: options.settings)
+    if result.errorCount > 0 {
+      let report = CheckReport(result, directory: options.configDirectory)
+      throw Failure(.configuration, [report.text + "stationd: the device model has errors, the station does not start"])
+    }
+    for problem in result.problems { log.write(.warning, problem.text, wall: clock.now.wall) }
+    return result.model
+  }
+
+  /// What the simulated hardware was like; what is not understood is said and taken as nothing.
+  private static func savedSimulation(_ file: SimulationFile, warn: (String) -> Void) -> SavedSimulation? {
+    guard let bytes = file.load(warn: warn) else { return nil }
+    do {
+      return try SavedSimulation(json: JSONValue.parse(bytes))
+    } catch let error as StimulusError {
+      warn("\(file.path): \(error.text); the simulated hardware starts afresh")
+    } catch {
+      warn("\(file.path): \(error); the simulated hardware starts afresh")
+    }
+    return nil
+  }
+
+  private static func complain(_ line: String) {
+    StationLog(level: .error).writeRaw(line)
+  }
+}

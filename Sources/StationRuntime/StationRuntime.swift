@@ -1,0 +1,352 @@
+import Hardware
+import Ledger
+import NIOCore
+import OCPP
+import StationCore
+
+/// The loop around the core: everything that happens outside becomes an input with a time stamp, every action is carried
+/// out. All of it runs on one event loop, one input after the other.
+///
+/// Inputs are handled in the order in which they arrive; what an action causes at once (the simulated hardware answering
+/// a command) is queued behind those that wait already, so nothing recurses. When an action may become visible is
+/// decided by `ActionSequencer`.
+public final class StationRuntime {
+  /// How the process is to end.
+  public enum Ending: Hashable, Sendable {
+    case exit(ExitCode)
+    /// Start again for this reason. `abrupt`: as after a power cut, nothing was flushed.
+    case restart(BootReasonEnumType, abrupt: Bool)
+  }
+
+  /// What the runtime is made of.
+  public struct Parts {
+    public var core: any CoreMachine
+    public var hardware: SimulatedHardware
+    public var ledger: any LedgerPort
+    public var clock: StationClock
+    public var log: StationLog
+    public var messageLog: MessageLog?
+    public var journal: (any InputRecorder)?
+    public var simulationFile: SimulationFile?
+    /// Reads the machine's clocks.
+    public var reading: () -> StationClock.Reading = { .now }
+
+    public init(
+      core: any CoreMachine, hardware: SimulatedHardware, ledger: any LedgerPort, clock: StationClock, log: StationLog
+    ) {
+      self.core = core
+      self.hardware = hardware
+      self.ledger = ledger
+      self.clock = clock
+      self.log = log
+    }
+  }
+
+  /// Inputs handled before sockets get their turn again.
+  static let inputsPerTurn = 1000
+  /// Inputs that may wait; only a hardware that answers every command with more events could get there.
+  static let inputLimit = 100_000
+  /// How long an orderly stop may take before it is cut short, real time. `ProcessSignals.limitStop` stands behind it.
+  static let stopTime = TimeAmount.seconds(3)
+
+  let loop: any EventLoop
+  var core: any CoreMachine
+  var hardware: SimulatedHardware
+  private let ledger: any LedgerPort
+  let clock: StationClock
+  private let log: StationLog
+  private let messageLog: MessageLog?
+  private let journal: (any InputRecorder)?
+  private let simulationFile: SimulationFile?
+  private let reading: () -> StationClock.Reading
+
+  private var link: (any LinkPort)?
+  private(set) var isOnline = true
+  private var sequencer = ActionSequencer()
+  private var timers = TimerTable()
+  private var inputs: [Input] = []
+  private var nextInput = 0
+  private var isDraining = false
+  private var wakeUp: (at: Int64, task: Scheduled<Void>)?
+  private var flushScheduled = false
+  private var messageLogFailed = false
+  private var isEnding = false
+  /// Something of the simulated hardware changed that is not just energy counted.
+  private var hardwareChanged = false
+  /// Set while an orderly stop is under way: how it ends.
+  private var orderlyEnding: Ending?
+
+  /// Answers and events for the control socket.
+  var onControlReply: ((Int64, Result<JSONValue, ControlError>) -> Void)?
+  var onEvent: ((StationEvent) -> Void)?
+  /// Called once, when everything is flushed and closed. The process is to end in it.
+  public var onEnd: ((Ending) -> Void)?
+
+  /// Call on the loop.
+  public init(_ parts: Parts, on loop: any EventLoop) {
+    self.loop = loop
+    core = parts.core
+    hardware = parts.hardware
+    ledger = parts.ledger
+    clock = parts.clock
+    log = parts.log
+    messageLog = parts.messageLog
+    journal = parts.journal
+    simulationFile = parts.simulationFile
+    reading = parts.reading
+  }
+
+  /// Takes over the link, whose events go to `linkEvent`, and begins.
+  public func start(_ link: any LinkPort) {
+    self.link = link
+    give(.start)
+    give(hardware.start(at: now).map(Input.hardware))
+  }
+
+  var now: StationTime { clock.time(at: reading()) }
+
+  func write(_ level: LogLevel, _ text: @autoclosure () -> String) {
+    log.write(level, text(), wall: now.wall)
+  }
+
+  // MARK: Inputs
+
+  /// Hears of the link.
+  public func linkEvent(_ event: LinkEvent) {
+    if case .message(let frame) = event { record(frame, .incoming) }
+    give(.link(event))
+  }
+
+  /// Queues an input, and handles it unless that is being done already.
+  func give(_ input: Input) {
+    inputs.append(input)
+    drain()
+  }
+
+  func give(_ more: [Input]) {
+    inputs += more
+    drain()
+  }
+
+  private func drain() {
+    guard !isDraining, !isEnding else { return }
+    isDraining = true
+    var handled = 0
+    while nextInput < inputs.count, !isEnding {
+      let input = inputs[nextInput]
+      nextInput += 1
+      handle(input)
+      handled += 1
+      if handled == Self.inputsPerTurn, nextInput < inputs.count {
+        loop.assumeIsolated().execute { self.drain() }
+        break
+      }
+    }
+    if nextInput == inputs.count {
+      inputs.removeAll(keepingCapacity: inputs.count <= 1024)
+      nextInput = 0
+    } else if inputs.count - nextInput > Self.inputLimit {
+      write(.error, "\(inputs.count - nextInput) inputs wait, more than \(Self.inputLimit): the hardware floods the station")
+      isDraining = false
+      return end(.exit(.runtimeFailure))
+    }
+    isDraining = false
+    guard !isEnding else { return }
+    if hardwareChanged {
+      hardwareChanged = false
+      simulationFile?.save(hardware.saved.json.bytes, at: reading().monotonic)
+    }
+    rearm()
+    scheduleFlush()
+  }
+
+  private func handle(_ input: Input) {
+    let now = self.now
+    let actions = core.handle(input, at: now)
+    journal?.record(input, at: now, actions: actions)
+    run(sequencer.add(actions))
+    if sequencer.isOverfull {
+      write(
+        .error,
+        "\(sequencer.waitingCount) actions wait for the ledger, which does not answer: check the disk of the data directory")
+      end(.exit(.storageStalled))
+    }
+  }
+
+  // MARK: Actions
+
+  private func run(_ steps: [ActionSequencer.Step]) {
+    for step in steps {
+      guard !isEnding else { return }
+      switch step {
+      case .perform(let action): perform(action)
+      case .submit(let id, let writes): submit(id, writes)
+      case .refuse(let action, let why): refuse(action, why)
+      case .input(let input): inputs.append(input)
+      }
+    }
+  }
+
+  private func submit(_ id: ActionSequencer.CommitID, _ writes: [LedgerWrite]) {
+    let runtime = NIOLoopBound(self, eventLoop: loop)
+    let loop = self.loop
+    ledger.commit(writes) { result in
+      let failure: String? = if case .failure(let error) = result { error.text } else { nil }
+      loop.execute { runtime.value.committed(id, failure) }
+    }
+  }
+
+  private func committed(_ id: ActionSequencer.CommitID, _ failure: String?) {
+    guard !isEnding else { return }
+    run(sequencer.committed(id, failure: failure))
+    drain()
+  }
+
+  private func perform(_ action: Action) {
+    switch action {
+    case .commit: break
+    case .connect(let request):
+      if isOnline, let link {
+        link.connect(request)
+      } else {
+        inputs.append(.link(.down(.connectFailed("the uplink is cut"))))
+      }
+    case .disconnect(let code, let reason): link?.disconnect(code: code, reason: reason)
+    case .send(let frame):
+      record(frame, .outgoing)
+      link?.send(frame)
+    case .ping: link?.ping()
+    case .hardware(let command): accept(hardware.execute(command, at: now))
+    case .setTimer(let id, let deadline):
+      if !timers.set(id, at: deadline) { write(.error, "timer \(id.name) \(id.index) was not set: too many timers") }
+    case .cancelTimer(let id): timers.cancel(id)
+    case .controlReply(let id, let result): onControlReply?(id, result)
+    case .event(let event): onEvent?(event)
+    case .log(let level, let text): write(level, text)
+    case .restart(let reason): end(.restart(reason, abrupt: false))
+    case .stopped: end(orderlyEnding ?? .exit(.success))
+    }
+  }
+
+  private func refuse(_ action: Action, _ why: String) {
+    switch action {
+    case .connect: inputs.append(.link(.down(.connectFailed("the ledger could not be written: \(why)"))))
+    case .controlReply(let id, _): onControlReply?(id, .failure(ControlError("the ledger could not be written: \(why)")))
+    default: break
+    }
+  }
+
+  // MARK: Hardware
+
+  private func accept(_ events: [HardwareEvent]) {
+    for event in events {
+      inputs.append(.hardware(event))
+      if case .meter = event { continue }
+      hardwareChanged = true
+    }
+  }
+
+  /// Lets somebody or something outside act on the simulated hardware. What follows is handled, and what has to be kept
+  /// is stored, before this returns.
+  func stimulate(_ stimulus: Stimulus) -> ControlError? {
+    switch hardware.stimulus(stimulus, at: now) {
+    case .success(let events):
+      accept(events)
+      hardwareChanged = true
+      drain()
+      return nil
+    case .failure(let error): return ControlError(error.text)
+    }
+  }
+
+  /// Brings the simulated hardware up to now.
+  func advanceHardware() {
+    accept(hardware.advance(to: now))
+    drain()
+  }
+
+  // MARK: Network and restart, from the control socket
+
+  /// Cuts or restores the uplink. Cut: the connection is dropped at once, without a closing handshake, and none is opened.
+  func setNetwork(online: Bool) {
+    guard online != isOnline else { return }
+    isOnline = online
+    if !online { link?.disconnect(code: 1006, reason: "the uplink is cut") }
+    give(.network(online: online))
+  }
+
+  /// As if the power failed or a watchdog bit: nothing is flushed or closed.
+  func restartAbruptly(_ reason: BootReasonEnumType) {
+    guard !isEnding else { return }
+    isEnding = true
+    onEnd?(.restart(reason, abrupt: true))
+  }
+
+  /// Stops in an orderly way and then ends as said; the process is ended even if something hangs.
+  public func stop(_ ending: Ending = .exit(.success)) {
+    guard orderlyEnding == nil, !isEnding else { return }
+    orderlyEnding = ending
+    loop.assumeIsolated().scheduleTask(in: Self.stopTime) {
+      self.write(.warning, "the orderly stop takes too long and is cut short")
+      self.end(ending)
+    }
+    give(.shutdown)
+  }
+
+  private func end(_ ending: Ending) {
+    guard !isEnding else { return }
+    isEnding = true
+    simulationFile?.save(hardware.saved.json.bytes, at: reading().monotonic)
+    messageLog?.flush()
+    journal?.flush()
+    if let error = ledger.close() { write(.warning, error.text) }
+    onEnd?(ending)
+  }
+
+  // MARK: Time
+
+  /// Schedules the next look at timers and hardware.
+  private func rearm() {
+    var deadline = timers.earliest()
+    if let due = hardware.nextDeadline { deadline = min(deadline ?? due, due) }
+    guard let deadline else { return }
+    // A wake-up that comes too early costs less than replacing it with every frame.
+    if let wakeUp, wakeUp.at <= deadline { return }
+    wakeUp?.task.cancel()
+    let delay = clock.delay(until: deadline, from: reading())
+    let task = loop.assumeIsolated().scheduleTask(in: .nanoseconds(delay)) { self.wake() }
+    wakeUp = (deadline, task)
+  }
+
+  private func wake() {
+    wakeUp = nil
+    guard !isEnding else { return }
+    let now = self.now
+    if let due = hardware.nextDeadline, due <= now.monotonic { accept(hardware.advance(to: now)) }
+    drain()
+    let pass = timers.pass(at: now.monotonic)
+    while !isEnding, let id = timers.next(in: pass) { give(.timer(id)) }
+    simulationFile?.saveInTime(hardware.saved.json.bytes, at: reading().monotonic)
+    if !isEnding { rearm() }
+  }
+
+  // MARK: Records
+
+  private func record(_ frame: [UInt8], _ direction: MessageLog.Direction) {
+    messageLog?.record(frame, direction, wall: now.wall)
+  }
+
+  /// Writes the message log and the journal once the loop has done what is due, so that they do not delay it.
+  private func scheduleFlush() {
+    guard !flushScheduled, messageLog?.isWaiting == true || journal?.isWaiting == true else { return }
+    flushScheduled = true
+    loop.assumeIsolated().execute {
+      self.flushScheduled = false
+      self.messageLog?.flush()
+      self.journal?.flush()
+      let failure = self.messageLog?.failure
+      if let failure, !self.messageLogFailed { self.write(.warning, "message log: \(failure); frames are missing in it") }
+      self.messageLogFailed = failure != nil
+    }
+  }
+}
