@@ -179,9 +179,9 @@ async def test_TC_B_39_CS(rig: Rig):
 #: Variable -> the one kind of value, of those tried, that its data type takes beside others; and when it is tried.
 FORMATS = {
     THRESHOLD: ("integer", lambda model, name: True),
-    "SmartChargingCtrlr/LimitChangeSignificance": ("decimal", lambda model, name: name in model.by_name),
+    "SmartChargingCtrlr/LimitChangeSignificance": ("decimal", lambda model, name: model.writable(name)),
     "AuthCtrlr/AuthorizeRemoteStart": ("boolean", lambda model, name: model.writable(name)),
-    "ClockCtrlr/NextTimeOffsetTransitionDateTime": ("dateTime", lambda model, name: name in model.by_name),
+    "ClockCtrlr/NextTimeOffsetTransitionDateTime": ("dateTime", lambda model, name: model.writable(name)),
 }
 
 

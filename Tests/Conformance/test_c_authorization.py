@@ -201,7 +201,7 @@ async def test_TC_C_26_CS(rig: Rig):
     """Offline, an unknown token may start; refused later, it gets no energy and may still stop"""
     await rig.start()
     local_start(rig)
-    names = ["AuthCtrlr/OfflineTxForUnknownIdEnabled", "TxCtrlr/MaxEnergyOnInvalidId", "LocalAuthListCtrlr/Enabled"]
+    names = ["AuthCtrlr/OfflineTxForUnknownIdEnabled", "TxCtrlr/MaxEnergyOnInvalidId", "LocalAuthListCtrlr/Available"]
     unknown, energy, local_list = await rig.get(*names)
     if not unknown.exists:
         not_applicable("AuthCtrlr.OfflineTxForUnknownIdEnabled does not exist")
@@ -211,9 +211,11 @@ async def test_TC_C_26_CS(rig: Rig):
         "AuthCtrlr/LocalPreAuthorize": "true",
         "TxCtrlr/StopTxOnInvalidId": "false",
     }
-    await rig.configure(
-        values | ({names[1]: "0"} if energy.exists else {}) | ({names[2]: "true"} if local_list.exists else {})
-    )
+    if energy.exists:
+        values[names[1]] = "0"
+    if local_list.value == "true":
+        values["LocalAuthListCtrlr/Enabled"] = "true"
+    await rig.configure(values)
     rig.csms.tokens.set(rig.token.id, "Invalid")
     await offline(rig)
     await rig.station.swipe(rig.token.id, rig.token.type, rig.evse_id)
