@@ -27,14 +27,22 @@ extension DeviceModel {
 
   /// What GetReport asks for: components that meet one of the criteria (B08.FR.07-10, FR.13) and are named by one of
   /// `componentVariables` (B08.FR.20-25). An empty list does not limit.
+  ///
+  /// Criteria alone report the variables that meet them, `Enabled` and so on, and nothing else (TC_B_16_CS); so a
+  /// component without that variable, which meets the criterion too, has nothing to report.
   public func report(
     criteria: [ComponentCriterionEnumType], componentVariables: [ComponentVariableType]
   ) -> [ReportDataType] {
     var meets: [Bool] = []
     if !criteria.isEmpty { meets = components.map { component in criteria.contains { self.meets($0, component.id) } } }
+    let criterionVariables = Set(criteria.map { VariableID($0.rawValue) })
     return variables.indices.filter { index in
       let component = variables[index].component
       guard criteria.isEmpty || meets[component] else { return false }
+      if componentVariables.isEmpty, !criteria.isEmpty {
+        let isTrue = attributes[variables[index].attributes].first { $0.type == .actual }?.value == "true"
+        return isTrue && criterionVariables.contains(variables[index].id)
+      }
       return componentVariables.isEmpty || componentVariables.contains { names($0, variable: index) }
     }.map { entry(of: $0) }
   }

@@ -56,7 +56,7 @@ public final class SimulationFile {
 
   /// Saves when the last time is long enough ago.
   func saveInTime(_ state: @autoclosure () -> [UInt8], at monotonic: Int64) {
-    guard monotonic - lastSave >= Self.interval || lastSave == .min else { return }
+    guard lastSave == .min || monotonic - lastSave >= Self.interval else { return }
     save(state(), at: monotonic)
   }
 

@@ -23,8 +23,8 @@ struct TransactionTests {
     #expect(
       bench.events == [
         "Started CablePluggedIn EVConnected", "Updated Authorized EVConnected",
-        "Updated ChargingStateChanged Charging", "Updated StopAuthorized EVConnected",
-        "Ended EVCommunicationLost Idle",
+        "Updated ChargingStateChanged Charging", "Updated StopAuthorized Charging",
+        "Updated ChargingStateChanged EVConnected", "Ended EVCommunicationLost Idle",
       ])
     let ended = bench.calls("TransactionEvent").last
     #expect(ended?.text("transactionInfo.stoppedReason") == "Local")

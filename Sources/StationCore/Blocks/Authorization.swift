@@ -137,6 +137,13 @@ extension Station {
         remoteStartId: remoteStart.remoteStartId)
       return
     }
+    if let group, let master = text(Setting.masterPassGroupId), group.idToken.lowercased() == master.lowercased() {
+      // A master pass stops all that runs, there being no display to choose from (C16.FR.02), and starts nothing.
+      for index in evses.indices where evses[index].transaction != nil {
+        deauthorize(at: index, trigger: .stopAuthorized, reason: .masterPass, idToken: token)
+      }
+      return
+    }
     // C01.FR.21: only at the EVSEs that the CSMS names.
     let allowed = info?.evseId.map { names in served.filter(names.contains) } ?? served
     let waiting = allowed.first { isFree(at: $0 - 1) && evses[$0 - 1].isConnected }

@@ -54,6 +54,8 @@ extension Station {
     let operative = request.operationalStatus == .operative
     guard availability.isOperative(key) != operative else {
       answer(call, ChangeAvailabilityResponse(status: .accepted))  // G03.FR.03, G04.FR.04
+      // Nothing changes, but the CSMS has asked (G04.FR.05 as TC_G_13_CS reads it).
+      if provisioning.registration == .accepted { reportStatus(evse: evse?.id, connector: evse?.connectorId) }
       return
     }
     // In force at once for new sessions, in the ledger before the answer leaves; a transaction is left to finish
@@ -142,9 +144,15 @@ extension Station {
   }
 
   /// After every accepted BootNotification (B01.FR.05).
-  mutating func reportAllStatus() {
-    for index in evses.indices {
-      for connector in evses[index].connectors.indices { sendStatus(evse: index, connector: connector) }
+  mutating func reportAllStatus() { reportStatus(evse: nil, connector: nil) }
+
+  /// Reports the connectors of the station, of an EVSE, or one connector, by their ids.
+  private mutating func reportStatus(evse: Int?, connector: Int?) {
+    for index in evses.indices where evse == nil || evse == evses[index].id {
+      for position in evses[index].connectors.indices
+      where connector == nil || connector == evses[index].connectors[position].id {
+        sendStatus(evse: index, connector: position)
+      }
     }
   }
 

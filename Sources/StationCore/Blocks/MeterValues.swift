@@ -183,7 +183,7 @@ extension Station {
   mutating func alignedDataDue() {
     // The wall clock may have been set back meanwhile: then the timer came too early.
     guard let due = meterValues.nextAligned, now.monotonic >= due else { return }
-    scheduleAlignedData()
+    meterValues.nextAligned = schedule(.alignedData, Setting.alignedInterval)
     let measurands = list(Setting.alignedMeasurands)
     let isBusy = evses.contains { $0.transaction != nil }
     if flag(Setting.alignedSendDuringIdle, default: false), isBusy { return }  // J01.FR.19-20

@@ -21,6 +21,8 @@ struct Transaction: Hashable, Sendable {
   /// The EVSE was not known at the start: the Transaction.Begin values go into the event in which charging starts
   /// (E01.FR.17).
   var owesBeginValues = false
+  /// An event has named the EVSE.
+  var evseIsReported = true
   var numberOfPhasesUsed: Int?
   /// The register at the start, milliwatt-hours.
   var energyAtStart: Int64?
@@ -131,11 +133,7 @@ extension Station {
     guard !evses[index].isConnected, evses[index].authorization != nil else { return }
     log(.info, "EVSE \(evses[index].id): no vehicle within EVConnectionTimeOut")
     evses[index].authorization = nil
-    guard let transaction = evses[index].transaction else { return }
-    let hadVehicle = transaction.connector != nil
-    endTransaction(
-      at: index, trigger: hadVehicle ? .evCommunicationLost : .evConnectTimeout,
-      reason: hadVehicle ? .evDisconnected : .timeout)
+    endTransaction(at: index, trigger: .evConnectTimeout, reason: .timeout)
   }
 
   mutating func startConnectionTimer(at index: Int) {
@@ -189,6 +187,7 @@ extension Station {
     var transaction = Transaction(id: random.uuid(), startedAt: wallTime)
     transaction.connector = connected.map { $0 + 1 }
     transaction.owesBeginValues = !isKnown
+    transaction.evseIsReported = isKnown
     transaction.energyAtStart = evses[index].meter.fresh(at: now)?.energyImport
     if evses[index].energyFlowing { transaction.chargingSince = now.monotonic }
     evses[index].transaction = transaction
@@ -232,16 +231,21 @@ extension Station {
     at index: Int, trigger: TriggerReasonEnumType, values: [MeterValueType]? = nil, idToken: IdTokenType? = nil
   ) {
     guard evses[index].transaction != nil, evses[index].ending == nil else { return }
-    var values = values
-    if evses[index].energyFlowing, evses[index].transaction?.owesBeginValues == true {
-      evses[index].transaction?.owesBeginValues = false
-      values = (beginValues(at: index) ?? []) + (values ?? [])
+    let isKnown = evses[index].transaction?.evseIsReported == true || evses[index].isConnected
+    var owed: [MeterValueType] = []
+    if isKnown, evses[index].transaction?.evseIsReported == false {
+      // The first event that names the EVSE (TC_J_08_CS)
+      evses[index].transaction?.evseIsReported = true
+      owed = beginValues(at: index) ?? []
       keepForEnded(at: index, context: .transactionBegin)
     }
-    let isKnown = evses[index].isConnected || evses[index].transaction?.connector != nil
-    send(
-      at: index, .updated, trigger: trigger, values: values, idToken: idToken,
-      includesEVSE: isKnown || evses[index].transaction?.owesBeginValues == false)
+    if evses[index].energyFlowing, evses[index].transaction?.owesBeginValues == true {
+      // ... and the one in which charging starts (E01.FR.17).
+      evses[index].transaction?.owesBeginValues = false
+      if owed.isEmpty { owed = beginValues(at: index) ?? [] }
+    }
+    let all = owed + (values ?? [])
+    send(at: index, .updated, trigger: trigger, values: all, idToken: idToken, includesEVSE: isKnown)
   }
 
   /// Makes the event, counts it, puts it and the transaction into the ledger together.

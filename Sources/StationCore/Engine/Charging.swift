@@ -180,8 +180,9 @@ extension Station {
   func chargingState(at index: Int) -> ChargingStateEnumType {
     let evse = evses[index]
     guard evse.isConnected else { return .idle }
-    guard let grant = evse.authorization, evse.ending == nil else { return .evConnected }
+    guard evse.ending == nil else { return .evConnected }
     if evse.energyFlowing { return .charging }
+    guard let grant = evse.authorization else { return .evConnected }
     guard evse.offer != nil else {
       // A grant that is not acted upon yet (lock on its way) is not a suspension.
       let since = max(grant.since, evse.connectedSince ?? 0)

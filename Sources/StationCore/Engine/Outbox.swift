@@ -118,13 +118,16 @@ extension Station {
 
   /// Everything still queued was not delivered while online: it is marked offline (E11.FR.07).
   mutating func markOutboxOffline() {
+    var random = self.random
     let changed = outbox.markBacklog { message in
       guard message.action == TransactionEventRequest.action,
-        var request = try? TransactionEventRequest.decode(message.payload, version: .v201)
+        var request = try? TransactionEventRequest.decode(message.payload, version: .v201), request.offline != true
       else { return }
       request.offline = true
       message.payload = request.encode(version: .v201)
+      message.messageID = random.uuid()  // another text is another message (OCPP-J 4.1.4)
     }
+    self.random = random
     for message in changed { persist(.enqueue(message)) }
   }
 }

@@ -37,6 +37,7 @@ enum Setting {
   static let resumeTransactionsOnBoot = VariableAddress("InternalCtrlr", "ResumeTransactionsOnBoot")
 
   static let authEnabled = VariableAddress("AuthCtrlr", "Enabled")
+  static let masterPassGroupId = VariableAddress("AuthCtrlr", "MasterPassGroupId")
   static let authorizeRemoteStart = VariableAddress("AuthCtrlr", "AuthorizeRemoteStart")
   static let offlineTxForUnknownIdEnabled = VariableAddress("AuthCtrlr", "OfflineTxForUnknownIdEnabled")
   static let disableRemoteAuthorization = VariableAddress("AuthCtrlr", "DisableRemoteAuthorization")

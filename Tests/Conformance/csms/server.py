@@ -183,11 +183,11 @@ class Csms:
 
     def claim_id(self, station: str, message: Message) -> bool:
         """False if the station used this message id before, on any connection, for anything but a retry of this message: of
-        one that got no answer or a CALLERROR (Part 4, 4.1.4 with its erratum)."""
+        one that got no answer or a CALLERROR (Part 4, 4.1.4 with its erratum), or whose answer may have been lost with its link."""
         first = self._ids.setdefault((station, message.id or ""), message)
         if len(self._ids) > LIMIT:
             del self._ids[next(iter(self._ids))]
-        failed = first.answer is None or first.answer.kind == CALLERROR
+        failed = first.answer is None or first.answer.kind == CALLERROR or first.link != message.link
         return first is message or (failed and first.raw == message.raw)
 
     # Scripting the answers
