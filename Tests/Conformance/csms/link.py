@@ -230,8 +230,10 @@ class Link:
 
     async def _send(self, message: Message) -> None:
         self.csms.record.add(message)
+        message.lost = True
         try:
             await self.socket.send(message.raw)
+            message.lost = False
         except ConnectionClosed:
             self.csms.record.add(Event("lost", self.station, {"link": self.number, "id": message.id}))
 

@@ -182,13 +182,18 @@ class Csms:
         self.record.add(Event("disconnected", station, details))
 
     def claim_id(self, station: str, message: Message) -> bool:
-        """False if the station used this message id before, on any connection, for anything but a retry of this message: of
-        one that got no answer or a CALLERROR (Part 4, 4.1.4 with its erratum), or whose answer may have been lost with its link."""
+        """False if the station used this message id before, on any connection, for anything but this same message.
+
+        A retry may keep its id (Part 4, 4.1.4 with its erratum): without an answer, after a CALLERROR, or when the answer was
+        lost with the connection.
+        """
         first = self._ids.setdefault((station, message.id or ""), message)
         if len(self._ids) > LIMIT:
             del self._ids[next(iter(self._ids))]
-        failed = first.answer is None or first.answer.kind == CALLERROR or first.link != message.link
-        return first is message or (failed and first.raw == message.raw)
+        if first is message:
+            return True
+        failed = first.answer is None or first.answer.kind == CALLERROR or first.answer.lost
+        return failed and first.raw == message.raw
 
     # Scripting the answers
 
