@@ -96,6 +96,23 @@ struct RemoteControlTests {
     #expect(again.calls("StatusNotification").last?["evseId"] == 2)
   }
 
+  /// No Available in between, whether the vehicle leaves after the stop or while it charges.
+  // Proves: G01.FR.05, TC_G_11_CS
+  @Test(arguments: [true, false]) func scheduledConnectorGoesFromOccupiedToUnavailable(stopped: Bool) {
+    let bench = StationBench(
+      ["TxCtrlr/TxStartPoint": "EVConnected", "TxCtrlr/TxStopPoint": "EVConnected"], folder: "ac-one-evse"
+    ).boot()
+    bench.plugIn()
+    bench.swipe()
+    bench.pilot(.c)
+    bench.call("ChangeAvailability", ["operationalStatus": "Inoperative", "evse": ["id": 1]])
+    if stopped { bench.swipe() }
+    bench.forgetCalls()
+    bench.plugOut()
+    #expect(bench.calls("StatusNotification").map { $0.text("connectorStatus") } == ["Unavailable"])
+    #expect(bench.events.last == "Ended EVCommunicationLost Idle")
+  }
+
   // Proves: C09.FR.03, C09.FR.11, TC_C_04_CS
   @Test func anotherTokenStopsOnlyWithinItsGroup() {
     let bench = StationBench(["TxCtrlr/TxStartPoint": "EVConnected", "TxCtrlr/TxStopPoint": "Authorized"]).boot()

@@ -96,6 +96,7 @@ extension Station {
     if hasBlockingFault(evse: evse.id, connector: connector.id) { return .faulted }
     let isInUse =
       evse.transaction != nil && !evse.isResuming && (evse.transaction?.connector ?? connector.id) == connector.id
+      && (evse.ending == nil || connector.hasPlug)
     if !isOperative(evse: evse.id, connector: connector.id), !isInUse { return .unavailable }
     return connector.hasPlug ? .occupied : .available
   }

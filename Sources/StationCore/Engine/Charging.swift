@@ -104,9 +104,10 @@ extension Station {
     evses[index].connectors[connector].pilot = state
     let after = evses[index].connectors[connector]
     if evses[index].connectedIndex == connector || before.isConnected {
+      // What the status is after a vehicle has left depends on whether its transaction ends (G01.FR.05).
+      if before.isConnected, !after.isConnected { vehicleDisconnected(at: index, connector: connector) }
       updateStatus(of: index)
       if !before.isConnected, after.isConnected { vehicleConnected(at: index, connector: connector) }
-      if before.isConnected, !after.isConnected { vehicleDisconnected(at: index, connector: connector) }
     }
   }
 
