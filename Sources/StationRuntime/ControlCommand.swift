@@ -37,7 +37,8 @@ enum ControlCommand: Hashable {
     case "plugIn":
       self = .stimulus(
         .plugIn(
-          evse: try Self.evse(fields), connector: try Self.connector(fields) ?? 1, ev: try Self.ev(fields.object("ev"))))
+          evse: try Self.evse(fields), connector: try Self.connector(fields) ?? 1, ev: try Self.ev(fields.object("ev")))
+      )
     case "plugOut":
       self = .stimulus(.plugOut(evse: try Self.evse(fields), connector: try Self.connector(fields) ?? 1))
     case "swipe":

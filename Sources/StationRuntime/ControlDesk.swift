@@ -127,10 +127,11 @@ final class ControlDesk {
   }
 
   private func fail(_ client: ControlClient, _ id: JSONValue, _ why: String) {
-    client.send(JSONValue.object([
-      JSONMember(name: "id", value: id), JSONMember(name: "ok", value: false),
-      JSONMember(name: "error", value: .string(why)),
-    ]).bytes)
+    client.send(
+      JSONValue.object([
+        JSONMember(name: "id", value: id), JSONMember(name: "ok", value: false),
+        JSONMember(name: "error", value: .string(why)),
+      ]).bytes)
   }
 
   private func publish(_ event: StationEvent) {

@@ -78,7 +78,8 @@ struct ControlSocketFile {
     }
     guard status.st_mode & S_IFMT == S_IFSOCK else {
       throw ControlSocketError(
-        description: "control socket \(path): a file that is not a socket is in the way; remove it or choose another path")
+        description:
+          "control socket \(path): a file that is not a socket is in the way; remove it or choose another path")
     }
     let probe = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
     guard probe >= 0 else { throw error(path, "cannot create a socket") }

@@ -46,7 +46,9 @@ final class LogFile {
   func flush() {
     var written = 0
     while written < waiting.count {
-      let count = waiting.withUnsafeBytes { write(descriptor, $0.baseAddress?.advanced(by: written), $0.count - written) }
+      let count = waiting.withUnsafeBytes {
+        write(descriptor, $0.baseAddress?.advanced(by: written), $0.count - written)
+      }
       if count < 0 {
         if errno == EINTR { continue }
         failure = failure ?? "\(path): \(String(cString: strerror(errno)))"

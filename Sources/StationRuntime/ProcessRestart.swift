@@ -17,7 +17,9 @@ struct ProcessRestart {
     reasonFile = options.dataDirectory + "/boot-reason"
     var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
     let count = buffer.withUnsafeMutableBytes { bytes in
-      bytes.withMemoryRebound(to: CChar.self) { $0.baseAddress.map { readlink("/proc/self/exe", $0, bytes.count) } ?? -1 }
+      bytes.withMemoryRebound(to: CChar.self) {
+        $0.baseAddress.map { readlink("/proc/self/exe", $0, bytes.count) } ?? -1
+      }
     }
     program = count > 0 ? String(decoding: buffer.prefix(count), as: UTF8.self) : nil
   }

@@ -108,7 +108,8 @@ public enum StationProcess {
     }
     if let version = options.ocppVersion, version != OCPPVersion.v201.rawValue {
       throw Failure(
-        .configuration, ["stationd: --ocpp-version \(version): expected \(OCPPVersion.v201.rawValue), the only one so far"])
+        .configuration,
+        ["stationd: --ocpp-version \(version): expected \(OCPPVersion.v201.rawValue), the only one so far"])
     }
     let model = try load(options, log, clock)
 
@@ -126,7 +127,8 @@ public enum StationProcess {
     let simulationFile = SimulationFile(path: options.dataDirectory + "/simulation.json")
     let saved = savedSimulation(simulationFile) { log.write(.warning, $0, wall: now.wall) }
     let start = StationStart(
-      model: model, ledger: snapshot, seed: .random(in: .min ... .max), bootReason: bootReason, csmsURL: options.csmsURL,
+      model: model, ledger: snapshot, seed: .random(in: .min ... .max), bootReason: bootReason,
+      csmsURL: options.csmsURL,
       identity: options.stationID, clockIsVirtual: options.timeScale != 1)
     var parts = StationRuntime.Parts(
       core: makeCore(start, now),

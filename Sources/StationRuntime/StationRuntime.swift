@@ -146,7 +146,9 @@ public final class StationRuntime {
       inputs.removeAll(keepingCapacity: inputs.count <= 1024)
       nextInput = 0
     } else if inputs.count - nextInput > Self.inputLimit {
-      write(.error, "\(inputs.count - nextInput) inputs wait, more than \(Self.inputLimit): the hardware floods the station")
+      write(
+        .error, "\(inputs.count - nextInput) inputs wait, more than \(Self.inputLimit): the hardware floods the station"
+      )
       isDraining = false
       return end(.exit(.runtimeFailure))
     }
@@ -168,7 +170,8 @@ public final class StationRuntime {
     if sequencer.isOverfull {
       write(
         .error,
-        "\(sequencer.waitingCount) actions wait for the ledger, which does not answer: check the disk of the data directory")
+        "\(sequencer.waitingCount) actions wait for the ledger, which does not answer: check the disk of the data directory"
+      )
       end(.exit(.storageStalled))
     }
   }
@@ -231,7 +234,8 @@ public final class StationRuntime {
   private func refuse(_ action: Action, _ why: String) {
     switch action {
     case .connect: inputs.append(.link(.down(.connectFailed("the ledger could not be written: \(why)"))))
-    case .controlReply(let id, _): onControlReply?(id, .failure(ControlError("the ledger could not be written: \(why)")))
+    case .controlReply(let id, _):
+      onControlReply?(id, .failure(ControlError("the ledger could not be written: \(why)")))
     default: break
     }
   }
@@ -345,7 +349,9 @@ public final class StationRuntime {
       self.messageLog?.flush()
       self.journal?.flush()
       let failure = self.messageLog?.failure
-      if let failure, !self.messageLogFailed { self.write(.warning, "message log: \(failure); frames are missing in it") }
+      if let failure, !self.messageLogFailed {
+        self.write(.warning, "message log: \(failure); frames are missing in it")
+      }
       self.messageLogFailed = failure != nil
     }
   }

@@ -30,7 +30,9 @@ struct Check: ParsableCommand {
 func put(_ bytes: [UInt8]) {
   var written = 0
   while written < bytes.count {
-    let count = bytes.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress?.advanced(by: written), $0.count - written) }
+    let count = bytes.withUnsafeBytes {
+      write(STDOUT_FILENO, $0.baseAddress?.advanced(by: written), $0.count - written)
+    }
     if count < 0 && errno == EINTR { continue }
     guard count > 0 else { return }
     written += count

@@ -29,7 +29,10 @@ struct Run: ParsableCommand {
   @Option(help: "Unix socket for `station ctl`. (default: control.sock in the data directory)")
   var controlSocket: String?
 
-  @Option(help: "Endpoint of the CSMS, ws://host:port[/path]; the station id is appended. (default: the network profiles of the device model)")
+  @Option(
+    help:
+      "Endpoint of the CSMS, ws://host:port[/path]; the station id is appended. (default: the network profiles of the device model)"
+  )
   var csmsUrl: String?
 
   @Option(help: "Identity towards the CSMS. (default: SecurityCtrlr.Identity or InternalCtrlr.ChargePointId)")
@@ -56,7 +59,10 @@ struct Run: ParsableCommand {
   @Option(help: "How many times as fast as real time the station's clock runs, 1 to 10000. (default: 1)")
   var timeScale: String?
 
-  @Option(help: "Whether cables and EVs of the simulated hardware are there again after a restart: keep or fresh. (default: fresh)")
+  @Option(
+    help:
+      "Whether cables and EVs of the simulated hardware are there again after a restart: keep or fresh. (default: fresh)"
+  )
   var simulationState: String?
 
   @Flag(help: "A restart ends the process with exit code 0, for its supervisor to start it again.")

@@ -70,7 +70,8 @@ struct RunArguments {
     pointers.append(nil)
     execv(path, pointers)
     complain(
-      "station: cannot start \(path): \(String(cString: strerror(errno))); it belongs beside station, or where STATIOND says")
+      "station: cannot start \(path): \(String(cString: strerror(errno))); it belongs beside station, or where STATIOND says"
+    )
     exit(1)
   }
 
@@ -78,7 +79,9 @@ struct RunArguments {
   private static var besideThisProgram: String? {
     var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
     let count = buffer.withUnsafeMutableBytes { bytes in
-      bytes.withMemoryRebound(to: CChar.self) { $0.baseAddress.map { readlink("/proc/self/exe", $0, bytes.count) } ?? -1 }
+      bytes.withMemoryRebound(to: CChar.self) {
+        $0.baseAddress.map { readlink("/proc/self/exe", $0, bytes.count) } ?? -1
+      }
     }
     guard count > 0, let slash = buffer.prefix(count).lastIndex(of: UInt8(ascii: "/")) else { return nil }
     return String(decoding: buffer.prefix(through: slash), as: UTF8.self) + "stationd"

@@ -24,13 +24,15 @@ struct StateText {
     if let reservation = evse["reservationId"]?.intValue { text += ", reserved (\(reservation))" }
     text += faults(evse["faults"])
     for connector in evse["connectors"]?.arrayValue ?? [] {
-      text += "\n  connector \(connector["id"]?.text ?? "?"), \(string(connector["type"])): \(string(connector["status"]))"
+      text +=
+        "\n  connector \(connector["id"]?.text ?? "?"), \(string(connector["type"])): \(string(connector["status"]))"
       if connector["plugged"] == true { text += ", plugged in" }
       if connector["locked"] == true { text += ", locked" }
       if let offer = connector["offerA"]?.decimalValue { text += ", offers \(offer) A" }
     }
     if let transaction = evse["transaction"], !transaction.isNull {
-      text += "\n  transaction \(string(transaction["id"])): \(string(transaction["chargingState"], "no charging state"))"
+      text +=
+        "\n  transaction \(string(transaction["id"])): \(string(transaction["chargingState"], "no charging state"))"
       if let token = transaction["idToken"]?.stringValue { text += ", \(token)" }
       text += ", event \(transaction["seqNo"]?.text ?? "?")"
     }

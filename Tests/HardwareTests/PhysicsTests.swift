@@ -106,7 +106,8 @@ struct PhysicsTests {
     #expect(try #require(rig.hardware.mainMeterReading.energyImport) > 50, "something must have flowed")
   }
 
-  @Test("Current flows only through a closed contactor to an EV that asks, and never more than allowed", arguments: [7, 8])
+  @Test(
+    "Current flows only through a closed contactor to an EV that asks, and never more than allowed", arguments: [7, 8])
   func currentIsAllowed(_ seed: UInt64) throws {
     var life = RandomLife(seed: seed)
     var rig = Rig(RandomLife.topology)

@@ -2,7 +2,9 @@ import OCPP
 import Testing
 
 @Suite struct SampleTests {
-  @Test(arguments: ["TransactionEventRequest", "GetVariablesRequest", "NotifyReportRequest", "SetChargingProfileRequest"])
+  @Test(arguments: [
+    "TransactionEventRequest", "GetVariablesRequest", "NotifyReportRequest", "SetChargingProfileRequest",
+  ])
   func sampleRoundTrips(name: String) throws {
     let json = try Samples.bytes(name)
     let type = try #require(OCPPAction.payloadType(name, version: .v201))

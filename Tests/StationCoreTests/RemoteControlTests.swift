@@ -90,7 +90,9 @@ struct RemoteControlTests {
     let status = again.calls("StatusNotification").map { $0.text("connectorStatus") }
     #expect(status == ["Unavailable", "Available"])
     #expect(again.call("ChangeAvailability", ["operationalStatus": "Inoperative"])?.text("status") == "Accepted")
-    #expect(again.call("ChangeAvailability", ["operationalStatus": "Operative", "evse": ["id": 7]])?.text("status") == "Rejected")
+    #expect(
+      again.call("ChangeAvailability", ["operationalStatus": "Operative", "evse": ["id": 7]])?.text("status")
+        == "Rejected")
     again.call("ChangeAvailability", ["operationalStatus": "Operative"])
     #expect(again.calls("StatusNotification").last?.text("connectorStatus") == "Available")
     #expect(again.calls("StatusNotification").last?["evseId"] == 2)

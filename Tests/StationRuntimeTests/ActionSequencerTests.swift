@@ -96,7 +96,8 @@ struct ActionSequencerTests {
 
   @Test func aFurtherCommitOfTheSameHandleStandsOnItsOwn() {
     var sequencer = ActionSequencer()
-    #expect(sequencer.add([.commit([put]), send("a"), .commit([put]), send("b")]) == [.submit(0, [put]), .submit(1, [put])])
+    #expect(
+      sequencer.add([.commit([put]), send("a"), .commit([put]), send("b")]) == [.submit(0, [put]), .submit(1, [put])])
     #expect(
       sequencer.committed(0, failure: "x") == [.input(.commitFailed("x")), .refuse(send("a"), why: "x")])
     #expect(sequencer.committed(1, failure: nil) == [.refuse(send("b"), why: "x")])

@@ -56,7 +56,9 @@ public struct DecimalNumber: Hashable, Sendable, Comparable, CustomStringConvert
     var utf8 = Array(text.utf8)
     utf8.append(0)
     let parsed = utf8.withUnsafeBufferPointer { buffer -> DecimalNumber? in
-      guard let base = buffer.baseAddress, let scan = NumberScan(base, from: 0, to: buffer.count - 1) else { return nil }
+      guard let base = buffer.baseAddress, let scan = NumberScan(base, from: 0, to: buffer.count - 1) else {
+        return nil
+      }
       return scan.end == buffer.count - 1 ? scan.decimal : nil
     }
     guard let parsed else { return nil }

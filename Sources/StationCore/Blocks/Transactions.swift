@@ -208,14 +208,16 @@ extension Station {
   }
 
   mutating func finishTransaction(at index: Int) {
-    guard let ending = evses[index].ending, let transaction = evses[index].transaction else { return }
+    guard let ending = evses[index].ending, evses[index].transaction != nil else { return }
     keepForEnded(at: index, context: .transactionEnd)
     let values = evses[index].transaction?.endedSamples
     send(at: index, .ended, trigger: ending.trigger, values: values, idToken: ending.idToken, ending: ending)
+    guard let transaction = evses[index].transaction else { return }
     let used = (transaction.lastEnergy ?? 0) - (transaction.energyAtStart ?? transaction.lastEnergy ?? 0)
     log(
       .notice,
-      "EVSE \(evses[index].id): transaction \(transaction.id) ended, \(ending.reason.rawValue), about \(used / 1000) Wh")
+      "EVSE \(evses[index].id): transaction \(transaction.id) ended, \(ending.reason.rawValue), about \(used / 1000) Wh"
+    )
     evses[index].transaction = nil
     evses[index].ending = nil
     evses[index].authorization = nil
