@@ -1,8 +1,6 @@
 /// Thrown by `JSONReader` while it reads. What went wrong, and where, is kept in the reader, which turns it into the
 /// `PayloadError` that its `read` throws.
-public struct JSONFailure: Error {
-  init() {}
-}
+public struct JSONFailure: Error {}
 
 /// Reads JSON (RFC 8259) from bytes in one pass, without an intermediate tree.
 ///
