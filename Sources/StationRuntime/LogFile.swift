@@ -19,9 +19,10 @@ final class LogFile {
   /// The first failure since the last success.
   private(set) var failure: String?
 
-  init(path: String) throws(LogFileError) {
+  init(path: String, truncating: Bool = false) throws(LogFileError) {
     self.path = path
-    descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0o600)
+    let flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | (truncating ? O_TRUNC : 0)
+    descriptor = open(path, flags, 0o600)
     guard descriptor >= 0 else {
       throw LogFileError(description: "\(path): cannot be opened for writing: \(String(cString: strerror(errno)))")
     }
@@ -32,14 +33,15 @@ final class LogFile {
   /// True when `flush` has something to do.
   var isWaiting: Bool { !waiting.isEmpty }
 
-  /// Adds one line; the line feed is added.
-  func append(_ line: [UInt8]) {
+  /// Adds one line; the line feed is added. False when it was dropped.
+  @discardableResult func append(_ line: [UInt8]) -> Bool {
     guard waiting.count + line.count < Self.waitingLimit else {
       dropped += 1
-      return
+      return false
     }
     waiting += line
     waiting.append(0x0A)
+    return true
   }
 
   /// Writes what was appended. What the file does not take now stays for the next time.

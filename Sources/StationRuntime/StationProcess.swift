@@ -139,6 +139,9 @@ public enum StationProcess {
     let socket: ControlSocketFile
     do {
       if let path = options.messageLog { parts.messageLog = try MessageLog(path: path) }
+      if let path = options.journal {
+        parts.journal = try JournalFile(path: path, start, at: now) { log.write(.warning, $0, wall: clock.now.wall) }
+      }
     } catch {
       throw Failure(.configuration, ["stationd: \(error)"])
     }

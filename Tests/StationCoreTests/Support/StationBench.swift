@@ -25,6 +25,9 @@ final class StationBench {
   var answersPing = true
   /// What the CSMS answers by action; `nil` leaves the call open.
   var responder: (Call) -> JSONValue? = StationBench.accepting
+  /// Everything that went in and came out, as `station run --journal` records it.
+  private(set) var journal: [UInt8] = []
+  private(set) var inputCount = 0
   private var isLinkUp = false
   private var nextID = 1
 
@@ -54,10 +57,11 @@ final class StationBench {
 
   init(_ settings: [String: String] = [:], folder: String = "ac-two-evse", ledger: LedgerSnapshot = LedgerSnapshot()) {
     self.ledger = ledger
-    station = Station(
-      StationStart(
-        model: Self.model(folder, settings), ledger: ledger, seed: 42, bootReason: .powerUp,
-        csmsURL: "ws://127.0.0.1:1", identity: "cp001"), at: now)
+    let start = StationStart(
+      model: Self.model(folder, settings), ledger: ledger, seed: 42, bootReason: .powerUp,
+      csmsURL: "ws://127.0.0.1:1", identity: "cp001")
+    station = Station(start, at: now)
+    journal = ((try? Journal.line(for: start, at: now)) ?? []) + [0x0A]
   }
 
   static func model(_ folder: String, _ settings: [String: String]) -> DeviceModel {
@@ -112,6 +116,8 @@ final class StationBench {
     while !pending.isEmpty {
       let next = pending.removeFirst()
       let produced = station.handle(next, at: now)
+      journal += Journal.line(for: next, at: now, actions: produced) + [0x0A]
+      inputCount += 1
       actions.append(contentsOf: produced)
       for action in produced { pending.append(contentsOf: carryOut(action)) }
     }

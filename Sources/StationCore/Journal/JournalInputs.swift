@@ -1,0 +1,121 @@
+import OCPP
+
+/// `Input` as a JSON value, and back to an equal one.
+extension Input {
+  var journal: JSONValue {
+    switch self {
+    case .start: return "start"
+    case .timer(let id): return .tagged("timer", ["name": .string(id.name), "index": .int(id.index)])
+    case .link(let event): return .members(["link": event.journal])
+    case .hardware(let event): return .members(["hardware": event.journal])
+    case .network(let online): return .tagged("network", ["online": .bool(online)])
+    case .control(let id, let request):
+      return .tagged("control", ["id": .integer(id), "request": request.journal])
+    case .commitFailed(let why): return .tagged("commitFailed", ["why": .string(why)])
+    case .shutdown: return "shutdown"
+    }
+  }
+
+  init(journal value: JSONValue) throws(JournalError) {
+    let tagged = try JournalCase(value, "in")
+    switch tagged.tag {
+    case "start": self = .start
+    case "timer":
+      let fields = try tagged.fields()
+      self = .timer(TimerID(try fields.string("name"), try fields.int("index")))
+    case "link": self = .link(try LinkEvent(journal: tagged.inner()))
+    case "hardware": self = .hardware(try HardwareEvent(journal: tagged.inner()))
+    case "network": self = .network(online: try tagged.fields().bool("online"))
+    case "control":
+      let fields = try tagged.fields()
+      let request = try JournalCase(try fields.value("request"), "in.control.request")
+      self = .control(id: try fields.int64("id"), try ControlRequest(journal: request))
+    case "commitFailed": self = .commitFailed(try tagged.fields().string("why"))
+    case "shutdown": self = .shutdown
+    default: throw tagged.unknown()
+    }
+  }
+}
+
+extension ControlRequest {
+  var journal: JSONValue {
+    switch self {
+    case .dataTransfer(let vendorId, let messageId, let data):
+      return .tagged(
+        "dataTransfer",
+        [
+          "vendorId": .string(vendorId), "messageId": messageId.map { .string($0) },
+          "data": data.map { .document($0) },
+        ])
+    }
+  }
+
+  init(journal tagged: JournalCase) throws(JournalError) {
+    switch tagged.tag {
+    case "dataTransfer":
+      let fields = try tagged.fields()
+      self = .dataTransfer(
+        vendorId: try fields.string("vendorId"), messageId: try fields.stringIfPresent("messageId"),
+        data: try fields.documentIfPresent("data"))
+    default: throw tagged.unknown()
+    }
+  }
+}
+
+extension LinkEvent {
+  var journal: JSONValue {
+    switch self {
+    case .up(let subprotocol): return .tagged("up", ["subprotocol": .string(subprotocol)])
+    case .down(let reason): return .members(["down": reason.journal])
+    case .message(let message): return .tagged("message", ["frame": .bytes(message)])
+    case .pong: return "pong"
+    }
+  }
+
+  init(journal tagged: JournalCase) throws(JournalError) {
+    switch tagged.tag {
+    case "up": self = .up(subprotocol: try tagged.fields().string("subprotocol"))
+    case "down": self = .down(try LinkDownReason(journal: tagged.inner()))
+    case "message": self = .message(try tagged.fields().bytes("frame"))
+    case "pong": self = .pong
+    default: throw tagged.unknown()
+    }
+  }
+}
+
+extension LinkDownReason {
+  var journal: JSONValue {
+    switch self {
+    case .connectFailed(let text): return .tagged("connectFailed", ["text": .string(text)])
+    case .timedOut: return "timedOut"
+    case .httpStatus(let status): return .tagged("httpStatus", ["status": .int(status)])
+    case .subprotocolMismatch(let name): return .tagged("subprotocolMismatch", ["name": name.map { .string($0) }])
+    case .badHandshake(let text): return .tagged("badHandshake", ["text": .string(text)])
+    case .unsupported(let text): return .tagged("unsupported", ["text": .string(text)])
+    case .closedByPeer(let code, let reason):
+      return .tagged("closedByPeer", ["code": .int(code), "reason": .string(reason)])
+    case .closedByUs(let code, let reason):
+      return .tagged("closedByUs", ["code": .int(code), "reason": .string(reason)])
+    case .lost(let text): return .tagged("lost", ["text": .string(text)])
+    }
+  }
+
+  init(journal tagged: JournalCase) throws(JournalError) {
+    switch tagged.tag {
+    case "connectFailed": self = .connectFailed(try tagged.fields().string("text"))
+    case "timedOut": self = .timedOut
+    case "httpStatus": self = .httpStatus(try tagged.fields().int("status"))
+    case "subprotocolMismatch": self = .subprotocolMismatch(try tagged.fields().stringIfPresent("name"))
+    case "badHandshake": self = .badHandshake(try tagged.fields().string("text"))
+    case "unsupported": self = .unsupported(try tagged.fields().string("text"))
+    case "closedByPeer":
+      let fields = try tagged.fields()
+      self = .closedByPeer(code: try fields.int("code"), reason: try fields.string("reason"))
+    case "closedByUs":
+      let fields = try tagged.fields()
+      self = .closedByUs(code: try fields.int("code"), reason: try fields.string("reason"))
+    case "lost": self = .lost(try tagged.fields().string("text"))
+    default: throw tagged.unknown()
+    }
+  }
+}

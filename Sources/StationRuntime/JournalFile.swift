@@ -1,0 +1,53 @@
+import StationCore
+
+/// `--journal FILE`: everything that goes into the core and comes out, for `station replay`. Off unless asked for.
+///
+/// The file begins anew with every start of the process. It is bounded: at `sizeLimit` recording ends, with a warning,
+/// and what is there stays replayable. It is not synced; a power cut may cost its last lines. Mode 0600.
+final class JournalFile: InputRecorder {
+  /// Bytes after which no more is recorded.
+  static let sizeLimit = 256 << 20
+
+  private let file: LogFile
+  private var size = 0
+  private var isFull = false
+  /// Says once that recording has ended.
+  private let warn: (String) -> Void
+
+  init(path: String, _ start: StationStart, at time: StationTime, warn: @escaping (String) -> Void) throws(LogFileError)
+  {
+    let line: [UInt8]
+    do throws(JournalError) {
+      line = try Journal.line(for: start, at: time)
+    } catch {
+      throw LogFileError(description: "\(path): \(error.message)")
+    }
+    file = try LogFile(path: path, truncating: true)
+    self.warn = warn
+    append(line)
+  }
+
+  var isWaiting: Bool { file.isWaiting }
+
+  func record(_ input: Input, at now: StationTime, actions: [Action]) {
+    guard !isFull else { return }
+    append(Journal.line(for: input, at: now, actions: actions))
+  }
+
+  func flush() {
+    file.flush()
+    if let failure = file.failure { end(failure) }
+  }
+
+  private func append(_ line: [UInt8]) {
+    guard size + line.count < Self.sizeLimit else { return end("it has reached \(Self.sizeLimit) bytes") }
+    if !file.append(line) { return end("the disk does not keep up") }
+    size += line.count + 1
+  }
+
+  private func end(_ why: String) {
+    guard !isFull else { return }
+    isFull = true
+    warn("the journal ends here: \(why)")
+  }
+}
