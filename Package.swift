@@ -51,6 +51,10 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: settings),
 
+    .executableTarget(
+      name: "bench-codec", dependencies: ["OCPP"], path: "Benchmarks/bench-codec", swiftSettings: settings),
+    .executableTarget(name: "bench-jsondecoder", path: "Benchmarks/bench-jsondecoder", swiftSettings: settings),
+
     .testTarget(name: "OCPPTests", dependencies: ["OCPP"], swiftSettings: settings),
     .testTarget(
       name: "DeviceModelTests", dependencies: ["DeviceModel", "OCPP"], swiftSettings: settings),

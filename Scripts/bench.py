@@ -1,0 +1,243 @@
+"""Measures the release binaries; `Scripts/bench` builds them and calls this."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLE = ROOT / "Tests" / "Samples" / "TransactionEventRequest.json"
+
+
+class Peer:
+    """A WebSocket server that does next to nothing, so that the station's part is what is measured."""
+
+    def __init__(self) -> None:
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port = self.server.getsockname()[1]
+        self.buffer = b""
+
+    def accept(self) -> None:
+        self.link, _ = self.server.accept()
+        self.link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        request = b""
+        while b"\r\n\r\n" not in request:
+            request += self.link.recv(4096)
+        key = next(line.split(b":", 1)[1].strip() for line in request.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key"))
+        accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+        self.link.sendall(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+            + accept + b"\r\nSec-WebSocket-Protocol: ocpp2.0.1\r\n\r\n"
+        )  # fmt: skip
+
+    def _take(self, count: int) -> bytes:
+        while len(self.buffer) < count:
+            data = self.link.recv(1 << 16)
+            if not data:
+                raise SystemExit("bench: the station closed the connection")
+            self.buffer += data
+        taken, self.buffer = self.buffer[:count], self.buffer[count:]
+        return taken
+
+    def receive(self) -> list:
+        while True:
+            first, second = self._take(2)
+            length = second & 0x7F
+            if length == 126:
+                (length,) = struct.unpack(">H", self._take(2))
+            elif length == 127:
+                (length,) = struct.unpack(">Q", self._take(8))
+            mask = self._take(4)
+            data = self._take(length)
+            number = int.from_bytes(data, "big") ^ int.from_bytes((mask * (length // 4 + 1))[:length], "big")
+            data = number.to_bytes(length, "big")
+            if first & 0x0F == 1:
+                return json.loads(data)
+            if first & 0x0F == 9:
+                self._send(0x8A, data)
+
+    def _send(self, opcode: int, data: bytes) -> None:
+        length = len(data)
+        head = bytes([opcode, length]) if length < 126 else struct.pack(">BBH", opcode, 126, length) if length < 65536 else struct.pack(">BBQ", opcode, 127, length)  # fmt: skip
+        self.link.sendall(head + data)
+
+    def send(self, message: list) -> None:
+        self._send(0x81, json.dumps(message).encode())
+
+    def answer(self, call: list) -> None:
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        payloads = {"BootNotification": {"currentTime": now, "interval": 86400, "status": "Accepted"}, "Heartbeat": {"currentTime": now}}
+        self.send([3, call[1], payloads.get(call[2], {})])
+
+    def settle(self) -> None:
+        """Answers until the station has been quiet for half a second."""
+        self.link.settimeout(0.5)
+        try:
+            while True:
+                message = self.receive()
+                if message[0] == 2:
+                    self.answer(message)
+        except TimeoutError:
+            pass
+        self.link.settimeout(None)
+
+    def call(self, number: int, action: str, payload: dict) -> None:
+        self.send([2, f"bench-{number}", action, payload])
+        while (message := self.receive())[0] != 3:
+            self.answer(message)
+
+
+class Running:
+    """A station with its own directory, connected to a Peer."""
+
+    def __init__(self, binary: Path, folder: Path):
+        self.peer = Peer()
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("STATION_")}
+        arguments = [str(binary / "station"), "run", "--config-dir", str(ROOT / "DeviceModel/ac-two-evse"), "--data-dir", str(folder)]
+        arguments += ["--csms-url", f"ws://127.0.0.1:{self.peer.port}", "--log-level", "error"]
+        self.start = time.monotonic()
+        self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, env=environment)
+        self.peer.accept()
+        boot = self.peer.receive()
+        self.boot_seconds = time.monotonic() - self.start
+        assert boot[2] == "BootNotification", boot
+        self.peer.answer(boot)
+        self.peer.settle()
+
+    def cpu(self) -> float:
+        """CPU time of all threads, seconds."""
+        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
+    def status(self, name: str) -> int:
+        text = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(next(line.split()[1] for line in text.splitlines() if line.startswith(name + ":")))
+
+    def private_dirty(self) -> int:
+        text = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
+        return int(next(line.split()[1] for line in text.splitlines() if line.startswith("Private_Dirty:")))
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.peer.link.close()
+        if self.process.wait(10) != 0:
+            raise SystemExit("bench: the station did not end with 0")
+
+
+def python_package() -> float:
+    """Decoding, validating and encoding the sample with the PyPI package `ocpp`, nanoseconds."""
+    from ocpp.messages import Call, unpack, validate_payload
+    import asyncio
+
+    text = json.dumps([2, "1", "TransactionEvent", json.loads(SAMPLE.read_text())])
+
+    async def once() -> None:
+        call = unpack(text)
+        await _maybe(validate_payload(call, "2.0.1"))
+        Call(unique_id="1", action="TransactionEvent", payload=call.payload).to_json()
+
+    async def _maybe(result: object) -> None:
+        if asyncio.iscoroutine(result):
+            await result
+
+    async def rounds() -> float:
+        await once()
+        best = float("inf")
+        for _ in range(5):
+            start = time.thread_time_ns()
+            for _ in range(100):
+                await once()
+            best = min(best, (time.thread_time_ns() - start) / 100)
+        return best
+
+    return asyncio.run(rounds())
+
+
+def measure(binary: Path, quick: bool) -> dict[str, tuple[float, str, str]]:
+    """Name -> value, unit, what we want."""
+    figures: dict[str, tuple[float, str, str]] = {}
+    with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
+        for name in ("station", "stationd"):
+            stripped = Path(scratch) / name
+            shutil.copy(binary / name, stripped)
+            subprocess.run(["strip", str(stripped)], check=True)
+            figures[f"{name}, stripped"] = (stripped.stat().st_size / 1e6, "MB", "< 20" if name == "stationd" else "")
+        binary = Path(scratch)
+        first = Running(binary, Path(scratch) / "first")
+        figures["exec to BootNotification, new data directory"] = (first.boot_seconds * 1000, "ms", "")
+        first.stop()
+        boots = []
+        for _ in range(5 if quick else 20):
+            running = Running(binary, Path(scratch) / "first")
+            boots.append(running.boot_seconds * 1000)
+            running.stop()
+        figures["exec to BootNotification, median"] = (statistics.median(boots), "ms", "< 15")
+        running = Running(binary, Path(scratch) / "first")
+        time.sleep(2)
+        figures["idle RSS"] = (running.status("VmRSS") / 1024, "MiB", "< 16")
+        figures["idle private dirty"] = (running.private_dirty() / 1024, "MiB", "< 4")
+        figures["threads"] = (running.status("Threads"), "", "<= 4")
+        seconds = 10 if quick else 60
+        before = running.cpu()
+        time.sleep(seconds)
+        figures["CPU in 60 s idle"] = ((running.cpu() - before) * 1000 * 60 / seconds, "ms", "< 3")
+        item = {"component": {"name": "TxCtrlr"}, "variable": {"name": "EVConnectionTimeOut"}}
+        for count, want in ((1, "< 50"), (50, "< 200")):
+            calls = 200 if quick else 2000
+            payload = {"getVariableData": [item] * count}
+            for number in range(50):
+                running.peer.call(number, "GetVariables", payload)
+            before = running.cpu()
+            for number in range(calls):
+                running.peer.call(1000 * count + 50 + number, "GetVariables", payload)
+            figures[f"GetVariables, {count} item{'s' * (count > 1)}, CPU per call"] = ((running.cpu() - before) / calls * 1e6, "µs", want)
+        running.stop()
+    codec = json.loads(subprocess.check_output([str(ROOT / ".build-release/release/bench-codec"), str(SAMPLE)]))[0]
+    ours = codec["decodeNanoseconds"] + codec["encodeNanoseconds"]
+    figures["TransactionEvent decode"] = (codec["decodeNanoseconds"] / 1000, "µs", "")
+    figures["TransactionEvent encode"] = (codec["encodeNanoseconds"] / 1000, "µs", "")
+    figures["TransactionEvent decode + encode"] = (ours / 1000, "µs", "< 3")
+    foundation = json.loads(subprocess.check_output([str(ROOT / ".build-release/release/bench-jsondecoder"), str(SAMPLE)]))
+    theirs = foundation["decodeNanoseconds"] + foundation["encodeNanoseconds"]
+    figures["the same with JSONDecoder/JSONEncoder, no validation"] = (theirs / 1000, "µs", "")
+    package = python_package()
+    figures["the same with the PyPI package, validated"] = (package / 1000, "µs", "")
+    figures["times as fast as JSONDecoder/JSONEncoder"] = (theirs / ours, "x", "")
+    figures["times as fast as the PyPI package"] = (package / ours, "x", ">= 300")
+    return figures
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="Scripts/bench")
+    parser.add_argument("--bin", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--json", metavar="FILE", help="also write the figures as JSON")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds")
+    parser.add_argument("--skip-build", action="store_true", help="measure what is built")
+    options = parser.parse_args()
+    figures = measure(ROOT / options.bin, options.quick)
+    width = max(map(len, figures))
+    print(f"| {'what':{width}} | measured   | wanted |\n|{'-' * (width + 2)}|------------|--------|")
+    for name, (value, unit, want) in figures.items():
+        shown = f"{value:.0f}" if value >= 100 or unit == "" else f"{value:.2f}"
+        print(f"| {name:{width}} | {shown + ' ' + unit:10} | {want:6} |")
+    if options.json:
+        content = {name: {"value": value, "unit": unit, "wanted": want} for name, (value, unit, want) in figures.items()}
+        Path(options.json).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
