@@ -80,7 +80,10 @@ let package = Package(
       name: "HardwareTests", dependencies: ["Hardware", "StationCore"], swiftSettings: settings),
     .testTarget(
       name: "StationRuntimeTests",
-      dependencies: nio + ["StationRuntime", "StationCore", "Hardware", "Ledger", "DeviceModel"],
+      dependencies: nio + [
+        .product(name: "NIOEmbedded", package: "swift-nio"),
+        "StationRuntime", "StationCore", "CSMSLink", "Hardware", "Ledger", "DeviceModel", "OCPP",
+      ],
       swiftSettings: settings),
   ]
 )

@@ -43,11 +43,11 @@ struct ControlFields {
     return number
   }
 
-  /// One of the raw values of an enumeration.
+  /// One of the known raw values of an enumeration.
   func choice<T: RawRepresentable & CaseIterable>(_ name: String, _: T.Type) throws(ControlError) -> T?
   where T.RawValue == String {
     guard let text = try string(name) else { return nil }
-    guard let choice = T(rawValue: text) else {
+    guard let choice = T.allCases.first(where: { $0.rawValue == text }) else {
       let known = T.allCases.map(\.rawValue)
       throw unexpected(name, .string(text), "one of \(known.joined(separator: ", "))")
     }

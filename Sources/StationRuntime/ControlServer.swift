@@ -55,7 +55,8 @@ final class ControlServer {
     for client in clients.values { client.close() }
   }
 
-  private func accept(_ channel: any Channel) throws {
+  /// Takes a connection that was accepted; its lines come once it is active.
+  func accept(_ channel: any Channel) throws {
     nextID += 1
     let client = ControlClient(id: nextID, channel: channel)
     try channel.pipeline.syncOperations.addHandler(ControlLineHandler(client: client, server: self))
