@@ -41,7 +41,9 @@ extension Station {
       evses[reading.evse - 1].meter = state
     } else {
       log(.error, "meter reading for EVSE \(reading.evse), which the device model does not have")
+      return
     }
+    meterEvent(reading)
   }
 
   // MARK: One MeterValue

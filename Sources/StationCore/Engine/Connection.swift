@@ -67,7 +67,6 @@ struct NetworkProfile: Hashable, Sendable {
   var slot: Int
   var url: String
   var securityProfile: Int
-  var messageTimeout: Int?
   var basicAuthPassword: String?
 }
 
@@ -127,7 +126,7 @@ extension Station {
       else { return nil }
       return NetworkProfile(
         slot: number, url: url, securityProfile: data["securityProfile"]?.intValue ?? 1,
-        messageTimeout: data["messageTimeout"]?.intValue, basicAuthPassword: data["basicAuthPassword"]?.stringValue)
+        basicAuthPassword: data["basicAuthPassword"]?.stringValue)
     }
   }
 

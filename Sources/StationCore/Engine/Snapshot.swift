@@ -91,6 +91,15 @@ extension Station {
           ])))
   }
 
+  mutating func meterEvent(_ reading: MeterReading) {
+    func number(_ thousandths: Int64) -> JSONValue { .number(DecimalNumber(mantissa: thousandths, exponent: -3)) }
+    var fields = [JSONMember(name: "evse", value: .int(reading.evse))]
+    if let energy = reading.energyImport { fields.append(JSONMember(name: "energyWh", value: number(energy))) }
+    if let power = reading.power { fields.append(JSONMember(name: "powerW", value: number(power))) }
+    fields.append(JSONMember(name: "currentA", value: .array(reading.current.map(number))))
+    emit(.event(StationEvent(event: "meter", fields: fields)))
+  }
+
   mutating func transactionChanged(at index: Int, _ type: TransactionEventEnumType) {
     guard let transaction = evses[index].transaction else { return }
     emit(
