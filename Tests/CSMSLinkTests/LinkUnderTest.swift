@@ -50,7 +50,7 @@ final class LinkUnderTest: Sendable {
 
   func connect(
     _ url: String, identity: String = "CS001", password: String? = nil, subprotocols: [String] = ["ocpp2.0.1"],
-    profile: Int = 1, timeout: Int64 = 10_000, maxMessageSize: Int = 65_536
+    profile: Int = 1, timeout: Int64 = 60_000, maxMessageSize: Int = 65_536
   ) {
     let request = ConnectionRequest(
       url: url, identity: identity, basicAuthPassword: password, subprotocols: subprotocols, securityProfile: profile,
