@@ -42,6 +42,7 @@ class Link:
         self.version = VERSIONS.get(socket.subprotocol or "", "2.0.1")
         self.opened_at = time.monotonic()
         self.close_code: int | None = None
+        self._last_call: Message | None = None
         #: The station's CALL that has no answer yet, and since when it is known that none will come.
         self._open_call: Message | None = None
         self._withheld = False
@@ -84,6 +85,9 @@ class Link:
             wrong += payload_violations(CALL, message.action, message.payload, self.version)
         if message.id is not None and not self.csms.claim_id(self.station, message):
             wrong.append(f"message id {message.id} was used before for a different message")
+        if self._last_call is not None:
+            self._last_call.followed = True
+        self._last_call = message
         before = self._open_call
         if before is not None:
             waited = message.at - before.at
@@ -230,10 +234,8 @@ class Link:
 
     async def _send(self, message: Message) -> None:
         self.csms.record.add(message)
-        message.lost = True
         try:
             await self.socket.send(message.raw)
-            message.lost = False
         except ConnectionClosed:
             self.csms.record.add(Event("lost", self.station, {"link": self.number, "id": message.id}))
 

@@ -82,8 +82,8 @@ class Message:
     violations: list[str] = field(default_factory=list)
     #: Set when an `expect` has taken this message.
     taken: bool = False
-    #: Not sent, or not sent yet: the connection closes before it can be.
-    lost: bool = False
+    #: The sender went on to its next CALL on the same connection: it had the answer to this one, or gave it up.
+    followed: bool = False
     #: The CALL that this frame answers, and the answer to this CALL.
     call: Message | None = None
     answer: Message | None = None

@@ -184,15 +184,16 @@ class Csms:
     def claim_id(self, station: str, message: Message) -> bool:
         """False if the station used this message id before, on any connection, for anything but this same message.
 
-        A retry may keep its id (Part 4, 4.1.4 with its erratum): without an answer, after a CALLERROR, or when the answer was
-        lost with the connection.
+        A retry may keep its id (Part 4, 4.1.4 with its erratum): without an answer, after a CALLERROR, or on another
+        connection when the answer may have been lost with the first, as this was the last call on it.
         """
         first = self._ids.setdefault((station, message.id or ""), message)
         if len(self._ids) > LIMIT:
             del self._ids[next(iter(self._ids))]
         if first is message:
             return True
-        failed = first.answer is None or first.answer.kind == CALLERROR or first.answer.lost
+        failed = first.answer is None or first.answer.kind == CALLERROR
+        failed = failed or (first.link != message.link and not first.followed)
         return failed and first.raw == message.raw
 
     # Scripting the answers

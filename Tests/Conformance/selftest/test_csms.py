@@ -136,9 +136,20 @@ async def test_a_message_id_is_never_used_twice_across_connections(runner):
     csms = Csms()
     async with connection(csms) as socket:
         await ask(socket, 2, "same", "Heartbeat", {})
+        await ask(socket, 2, "next", "Heartbeat", {})
     async with connection(csms) as socket:
         await ask(socket, 2, "same", "Heartbeat", {})
-    await finish(csms, "message id same was used before")
+    async with connection(csms) as socket:
+        await ask(socket, 2, "next", "BootNotification", BOOT)
+    await finish(csms, "message id same was used before", "message id next was used before")
+
+
+async def test_a_call_whose_answer_may_be_lost_may_be_repeated_with_its_id(runner):
+    csms = Csms()
+    for _ in range(2):
+        async with connection(csms) as socket:
+            await ask(socket, 2, "same", "Heartbeat", {})
+    await finish(csms)
 
 
 async def test_an_unanswered_call_may_be_repeated_with_its_id(runner):
