@@ -77,7 +77,8 @@ let package = Package(
         .product(name: "NIOWebSocket", package: "swift-nio"),
       ], swiftSettings: settings),
     .testTarget(
-      name: "HardwareTests", dependencies: ["Hardware", "StationCore"], swiftSettings: settings),
+      name: "HardwareTests", dependencies: ["Hardware", "StationCore", "DeviceModel", "OCPP"],
+      swiftSettings: settings),
     .testTarget(
       name: "StationRuntimeTests",
       dependencies: nio + [

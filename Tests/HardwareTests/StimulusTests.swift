@@ -228,7 +228,7 @@ struct FaultTests {
       Refusal(.raiseFault(HardwareFault(name: "", evse: 0)), "fault has 0 characters, expected 1-50"),
       Refusal(.clearFault(name: "X", evse: 4, connector: nil), "evse 4 does not exist, expected 1-2"),
       Refusal(
-        .meter(evse: 3, MeterSetting(power: 1), hold: true), "evse 3 does not exist, expected 0 (the main meter), 1-2"),
+        .meter(evse: 3, MeterSetting(power: 1), hold: true), "evse 3 does not exist, expected 1-2, or 0 for the main meter"),
       Refusal(meter(MeterSetting(energyImport: -1)), "energyWh is -0.001, expected 0-1000000000000 Wh"),
       Refusal(meter(MeterSetting(power: .max)), "powerW is 9223372036854775.807, expected 0-10000000 W"),
       Refusal(meter(MeterSetting(current: [])), "currentA has 0 values, expected 1-3"),

@@ -7,11 +7,9 @@ struct ObjectFields {
   /// Put before field names, e.g. `ev.`.
   private let path: String
 
-  init(_ object: JSONValue, path: String = "") throws(StimulusError) {
-    guard object.objectValue != nil else {
-      let name = path.isEmpty ? "the command" : String(path.dropLast())
-      throw Self.mismatch(name, object, "an object")
-    }
+  /// - Parameter name: What to call the object when it is none.
+  init(_ object: JSONValue, path: String = "", name: String) throws(StimulusError) {
+    guard object.objectValue != nil else { throw Self.mismatch(name, object, "an object") }
     self.object = object
     self.path = path
   }
@@ -69,14 +67,15 @@ struct ObjectFields {
 
   func object(_ name: String) throws(StimulusError) -> ObjectFields? {
     guard let value = value(name) else { return nil }
-    return try ObjectFields(value, path: "\(path)\(name).")
+    return try ObjectFields(value, path: "\(path)\(name).", name: "\(path)\(name)")
   }
 
   func objects(_ name: String) throws(StimulusError) -> [ObjectFields]? {
     guard let items = try array(name, "an array of objects") else { return nil }
     var result: [ObjectFields] = []
-    for (index, item) in items.enumerated() {
-      result.append(try ObjectFields(item, path: "\(path)\(name)[\(index)]."))
+    for (index, value) in items.enumerated() {
+      let item = "\(path)\(name)[\(index)]"
+      result.append(try ObjectFields(value, path: "\(item).", name: item))
     }
     return result
   }

@@ -13,7 +13,7 @@ extension SavedSimulation {
 
   /// Reads what `json` gave. Throws when it is something else; whether its EVSEs exist is looked at when it is restored.
   public init(json: JSONValue) throws(StimulusError) {
-    let fields = try ObjectFields(json)
+    let fields = try ObjectFields(json, name: "the saved simulation")
     guard try fields.int("version") == Self.version else { throw fields.mismatch("version", "\(Self.version)") }
     var evses: [EVSE] = []
     for evse in try fields.require("evses", fields.objects("evses"), "an array of objects") {

@@ -149,15 +149,15 @@ extension SimulatedHardware {
 
   private func find(_ evse: Int, field: String = "evse", orZero: Bool = false) throws(StimulusError) -> Int {
     if let index = index(evse) { return index }
-    let zero = orZero ? "0 (the main meter), " : ""
-    throw StimulusError("\(field) \(evse) does not exist, expected \(zero)\(list(evses.map(\.layout.id)))")
+    let zero = orZero ? ", or 0 for the main meter" : ""
+    throw StimulusError("\(field) \(evse) does not exist, \(expected(evses.map(\.layout.id)))\(zero)")
   }
 
   private func find(_ evse: Int, _ connector: Int) throws(StimulusError) -> (Int, Int) {
     let evseIndex = try find(evse)
     if let index = evses[evseIndex].index(connector) { return (evseIndex, index) }
     let ids = evses[evseIndex].connectors.map(\.layout.id)
-    throw StimulusError("connector \(connector) of evse \(evse) does not exist, expected \(list(ids))")
+    throw StimulusError("connector \(connector) of evse \(evse) does not exist, \(expected(ids))")
   }
 
   /// The place of a fault: the station (0), an EVSE, or a connector.
@@ -169,13 +169,12 @@ extension SimulatedHardware {
     if let connector { _ = try find(evse, connector) } else { _ = try find(evse) }
   }
 
-  /// "1-3", or "1, 4" when there are gaps.
-  private func list(_ ids: [Int]) -> String {
+  /// "expected 1-3", or "expected 1, 4" when there are gaps.
+  private func expected(_ ids: [Int]) -> String {
     let ids = ids.sorted()
-    guard let first = ids.first, let last = ids.last, ids.count > 1, last - first == ids.count - 1 else {
-      return ids.isEmpty ? "none, there is none" : ids.map(String.init).joined(separator: ", ")
-    }
-    return "\(first)-\(last)"
+    guard let first = ids.first, let last = ids.last else { return "there is none" }
+    let isRun = ids.count > 1 && last - first == ids.count - 1
+    return "expected " + (isRun ? "\(first)-\(last)" : ids.map(String.init).joined(separator: ", "))
   }
 }
 

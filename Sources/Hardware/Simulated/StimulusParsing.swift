@@ -24,7 +24,7 @@ extension Stimulus {
     default: return nil
     }
     do throws(StimulusError) {
-      return .success(try read(ObjectFields(fields)))
+      return .success(try read(ObjectFields(fields, name: "the command")))
     } catch {
       return .failure(error)
     }
