@@ -121,6 +121,19 @@ struct MeterTests {
 
 @Suite("Simulated hardware: faults and tokens")
 struct FaultTests {
+  @Test("A token is presented with the EVSEs that its reader serves, every time it is shown")
+  func swipe() throws {
+    var rig = Rig.twoACEVSEs
+    let token = IdTokenType(idToken: "DEADBEEF", type: .iso14443)
+    #expect(try rig.does(.swipe(token, evses: nil)) == [.token(TokenPresentation(idToken: token))])
+    #expect(try rig.does(.swipe(token, evses: [2])) == [.token(TokenPresentation(idToken: token, evses: [2]))])
+    #expect(try rig.does(.swipe(token, evses: [2])).count == 1)
+    let longest = IdTokenType(idToken: String(repeating: "é", count: 36), type: .local)
+    #expect(try rig.does(.swipe(longest, evses: nil)).count == 1)
+    let none = IdTokenType(idToken: "", type: .noAuthorization)
+    #expect(try rig.does(.swipe(none, evses: nil)).count == 1)
+  }
+
   @Test("A fault is raised once, may change its severity, and is cleared once")
   func faults() throws {
     var rig = Rig.twoACEVSEs
@@ -191,7 +204,18 @@ struct FaultTests {
     static func plug(_ ev: SimulatedEV) -> Stimulus { .plugIn(evse: 1, connector: 1, ev: ev) }
     static func meter(_ setting: MeterSetting) -> Stimulus { .meter(evse: 1, setting, hold: true) }
 
+    static func swipe(_ text: String, _ type: IdTokenEnumType = .iso14443, _ evses: [Int]? = nil) -> Stimulus {
+      .swipe(IdTokenType(idToken: text, type: type), evses: evses)
+    }
+
     static let all: [Refusal] = [
+      Refusal(swipe(String(repeating: "x", count: 37)), "idToken has 37 characters, expected 1-36"),
+      Refusal(swipe(""), "idToken has 0 characters, expected 1-36"),
+      Refusal(
+        swipe("A", IdTokenEnumType(unchecked: "RFID")),
+        "type is RFID, expected one of Central, eMAID, ISO14443, ISO15693, KeyCode, Local, MacAddress, NoAuthorization"),
+      Refusal(swipe("A", .iso14443, [1, 7]), "evses 7 does not exist, expected 1-2"),
+      Refusal(swipe("A", .iso14443, []), "evses is empty, expected at least one EVSE id"),
       Refusal(.plugIn(evse: 9, connector: 1, ev: SimulatedEV()), "evse 9 does not exist, expected 1-2"),
       Refusal(.plugIn(evse: 0, connector: 1, ev: SimulatedEV()), "evse 0 does not exist, expected 1-2"),
       Refusal(.plugIn(evse: 2, connector: 2, ev: SimulatedEV()), "connector 2 of evse 2 does not exist, expected 1"),
@@ -228,7 +252,8 @@ struct FaultTests {
       Refusal(.raiseFault(HardwareFault(name: "", evse: 0)), "fault has 0 characters, expected 1-50"),
       Refusal(.clearFault(name: "X", evse: 4, connector: nil), "evse 4 does not exist, expected 1-2"),
       Refusal(
-        .meter(evse: 3, MeterSetting(power: 1), hold: true), "evse 3 does not exist, expected 1-2, or 0 for the main meter"),
+        .meter(evse: 3, MeterSetting(power: 1), hold: true),
+        "evse 3 does not exist, expected 1-2, or 0 for the main meter"),
       Refusal(meter(MeterSetting(energyImport: -1)), "energyWh is -0.001, expected 0-1000000000000 Wh"),
       Refusal(meter(MeterSetting(power: .max)), "powerW is 9223372036854775.807, expected 0-10000000 W"),
       Refusal(meter(MeterSetting(current: [])), "currentA has 0 values, expected 1-3"),

@@ -14,13 +14,9 @@ struct ObjectFields {
     self.path = path
   }
 
-  func value(_ name: String) -> JSONValue? {
+  private func value(_ name: String) -> JSONValue? {
     guard let value = object[name], !value.isNull else { return nil }
     return value
-  }
-
-  func string(_ name: String) throws(StimulusError) -> String? {
-    try read(name, "a string") { $0.stringValue }
   }
 
   func bool(_ name: String) throws(StimulusError) -> Bool? {
@@ -35,33 +31,11 @@ struct ObjectFields {
     try read(name, "an integer") { $0.decimalValue?.int64 }
   }
 
-  func ints(_ name: String) throws(StimulusError) -> [Int]? {
-    guard let items = try array(name, "an array of integers") else { return nil }
-    return try map(items, name, "an integer") { $0.intValue }
-  }
-
-  /// A number in thousandths of its unit, rounded; halves go away from zero.
-  func thousandths(_ name: String) throws(StimulusError) -> Int64? {
-    try read(name, "a number", Self.thousandths)
-  }
-
-  func thousandthsArray(_ name: String) throws(StimulusError) -> [Int64]? {
-    guard let items = try array(name, "an array of numbers") else { return nil }
-    return try map(items, name, "a number", Self.thousandths)
-  }
-
   func choice<Choice: RawRepresentable & CaseIterable>(
     _ name: String, of type: Choice.Type
   ) throws(StimulusError) -> Choice? where Choice.RawValue == String {
     try read(name, type.allCases.map(\.rawValue).joined(separator: ", ")) { value in
       value.stringValue.flatMap { text in type.allCases.first { $0.rawValue == text } }
-    }
-  }
-
-  /// A point in time as UTC milliseconds.
-  func time(_ name: String) throws(StimulusError) -> Int64? {
-    try read(name, "a time such as 2026-03-14T09:26:53.589Z") { value in
-      value.stringValue.flatMap { DateTime($0)?.unixMilliseconds }
     }
   }
 
@@ -96,10 +70,6 @@ struct ObjectFields {
     return StimulusError("\(name) is \(given), expected \(expected)")
   }
 
-  private static func thousandths(_ value: JSONValue) -> Int64? {
-    value.decimalValue?.scaled(byPowerOfTen: 3)?.rounded.int64
-  }
-
   private func array(_ name: String, _ expected: String) throws(StimulusError) -> [JSONValue]? {
     try read(name, expected) { $0.arrayValue }
   }
@@ -110,17 +80,6 @@ struct ObjectFields {
     guard let value = value(name) else { return nil }
     guard let converted = convert(value) else { throw mismatch(name, expected) }
     return converted
-  }
-
-  private func map<Value>(
-    _ items: [JSONValue], _ name: String, _ expected: String, _ convert: (JSONValue) -> Value?
-  ) throws(StimulusError) -> [Value] {
-    var result: [Value] = []
-    for (index, item) in items.enumerated() {
-      guard let value = convert(item) else { throw Self.mismatch("\(path)\(name)[\(index)]", item, expected) }
-      result.append(value)
-    }
-    return result
   }
 }
 

@@ -88,9 +88,12 @@ extension SimulatedHardware {
     _ token: IdTokenType, _ served: [Int]?, at now: StationTime
   ) throws(StimulusError) -> [HardwareEvent] {
     let length = token.idToken.unicodeScalars.count
-    guard length <= 36 else { throw StimulusError("idToken has \(length) characters, expected at most 36") }
-    guard length > 0 || token.type == .noAuthorization else {
-      throw StimulusError("idToken is empty, expected 1-36 characters")
+    guard (token.type == .noAuthorization ? 0...36 : 1...36).contains(length) else {
+      throw StimulusError("idToken has \(length) characters, expected 1-36")
+    }
+    guard IdTokenEnumType.allCases.contains(token.type) else {
+      let known = IdTokenEnumType.allCases.map(\.rawValue).joined(separator: ", ")
+      throw StimulusError("type is \(token.type), expected one of \(known)")
     }
     if let served {
       guard !served.isEmpty else { throw StimulusError("evses is empty, expected at least one EVSE id") }
