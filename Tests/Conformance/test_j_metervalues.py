@@ -25,9 +25,9 @@ LIST = ",".join(sorted(MEASURANDS))
 
 #: Station seconds between clock-aligned values, how fast the station's clock runs then, and how exact the moments are
 #: (Part 6 allows 4 s).
-ALIGNED, ALIGNED_SCALE, ALIGNED_EXACT = 10, 15, 3.0
+ALIGNED, ALIGNED_SCALE, ALIGNED_EXACT = 10, 6, 3.0
 #: The same for sampled values.
-SAMPLED, SAMPLED_SCALE, SAMPLED_EXACT = 2, 4, 0.9
+SAMPLED, SAMPLED_SCALE, SAMPLED_EXACT = 2, 2, 0.9
 
 CLOCK = {"triggerReason": "MeterValueClock"}
 PERIODIC = {"triggerReason": "MeterValuePeriodic"}
