@@ -71,6 +71,15 @@ public struct SimulatedHardware: Hashable, Sendable {
       return change(evse, at: now) { evse, _ in evse.move(contactorClosed: close) }
     case .lock(let evse, let connector, let locked):
       return change(evse, at: now) { $0.move(locked: locked, connector: connector, &$1) }
+    case .readMeters:
+      var events = pass(to: now)
+      for index in evses.indices {
+        var told: [EVSESimulation.TimedEvent] = []
+        evses[index].read(&told)
+        events += told.map(\.event)
+      }
+      events.append(.meter(mainMeter.reading(mainFlow)))
+      return events
     }
   }
 

@@ -6,6 +6,12 @@ struct MeterValues: Sendable {
   /// Monotonic time of the next clock-aligned values; `nil` when switched off.
   var nextAligned: Int64?
   var nextAlignedTxEnded: Int64?
+  /// The clock-aligned moment has come and the meters are being read for it.
+  var awaitsAligned = false
+  var awaitsAlignedTxEnded = false
+
+  /// Time that the meters get to answer at a clock-aligned moment, milliseconds; then the last readings count.
+  static let readingTime: Int64 = 200
 }
 
 /// The last reading of one meter. Too old is unknown, and unknown is left out.
@@ -186,6 +192,22 @@ extension Station {
     // The wall clock may have been set back meanwhile: then the timer came too early.
     guard let due = meterValues.nextAligned, now.monotonic >= due else { return }
     meterValues.nextAligned = schedule(.alignedData, Setting.alignedInterval)
+    meterValues.awaitsAligned = true
+    readForAligned()
+  }
+
+  private mutating func readForAligned() {
+    emit(.hardware(.readMeters))
+    startTimer(.alignedReading, after: MeterValues.readingTime)
+  }
+
+  mutating func alignedReadingDone() {
+    if meterValues.awaitsAligned { reportAlignedData() }
+    if meterValues.awaitsAlignedTxEnded { keepAlignedForEnded() }
+  }
+
+  private mutating func reportAlignedData() {
+    meterValues.awaitsAligned = false
     let measurands = list(Setting.alignedMeasurands)
     let isBusy = evses.contains { $0.transaction != nil }
     if flag(Setting.alignedSendDuringIdle, default: false), isBusy { return }  // J01.FR.19-20
@@ -211,6 +233,12 @@ extension Station {
   mutating func alignedTxEndedDue() {
     guard let due = meterValues.nextAlignedTxEnded, now.monotonic >= due else { return }
     meterValues.nextAlignedTxEnded = schedule(.alignedTxEnded, Setting.alignedTxEndedInterval)
+    meterValues.awaitsAlignedTxEnded = true
+    readForAligned()
+  }
+
+  private mutating func keepAlignedForEnded() {
+    meterValues.awaitsAlignedTxEnded = false
     for index in evses.indices where evses[index].transaction != nil && evses[index].ending == nil {
       keepForEnded(at: index, context: .sampleClock)
     }

@@ -157,6 +157,7 @@ public struct Station: Sendable {
     case .heartbeat: heartbeatDue()
     case .alignedData: alignedDataDue()
     case .alignedTxEnded: alignedTxEndedDue()
+    case .alignedReading: alignedReadingDone()
     case .storage: retryStorage()
     case .reset: resetWaitIsOver()
     default:
@@ -221,6 +222,7 @@ extension TimerID {
   static let heartbeat = TimerID("heartbeat")
   static let alignedData = TimerID("alignedData")
   static let alignedTxEnded = TimerID("alignedTxEnded")
+  static let alignedReading = TimerID("alignedReading")
   static let storage = TimerID("storage")
   static let reset = TimerID("reset")
 

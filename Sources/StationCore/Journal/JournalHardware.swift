@@ -142,10 +142,15 @@ extension HardwareCommand {
     case .contactor(let evse, let close): return .tagged("contactor", ["evse": .int(evse), "close": .bool(close)])
     case .lock(let evse, let connector, let locked):
       return .tagged("lock", ["evse": .int(evse), "connector": .int(connector), "locked": .bool(locked)])
+    case .readMeters: return "readMeters"
     }
   }
 
   init(journal tagged: JournalCase) throws(JournalError) {
+    if tagged.tag == "readMeters" {
+      self = .readMeters
+      return
+    }
     let fields = try tagged.fields()
     switch tagged.tag {
     case "offer":

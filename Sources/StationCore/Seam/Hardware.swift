@@ -116,13 +116,16 @@ public enum HardwareCommand: Hashable, Sendable {
   case offer(evse: Int, connector: Int, milliamperes: Int64?)
   case contactor(evse: Int, close: Bool)
   case lock(evse: Int, connector: Int, locked: Bool)
+  /// Read every meter now; the readings come as events, soon.
+  case readMeters
 
-  /// Opening a contactor, withdrawing or lowering an offer never waits for a disk or the network.
+  /// Opening a contactor, withdrawing an offer never waits for a disk or the network.
   public var isImmediate: Bool {
     switch self {
     case .contactor(_, let close): return !close
     case .offer(_, _, let milliamperes): return milliamperes == nil
     case .lock: return false
+    case .readMeters: return true
     }
   }
 }

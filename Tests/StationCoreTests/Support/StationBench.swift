@@ -162,6 +162,7 @@ final class StationBench {
       guard hardwareFollows else { return [] }
       contactorClosed[evse] = close
       return [.hardware(.contactor(evse: evse, closed: close))]
+    case .readMeters: return []
     case .lock(let evse, let connector, let locked):
       guard hardwareFollows else { return [] }
       var inputs: [Input] = [.hardware(.lock(evse: evse, connector: connector, locked: locked))]
