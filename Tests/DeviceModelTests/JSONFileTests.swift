@@ -157,11 +157,4 @@ import Testing
     }
     #expect(DeviceModel.parse(bytes: text).file != nil)
   }
-
-  @Test func writesWhatItReads() throws {
-    let text = "\"quoted\" \\ / \u{1} \t\r\n é 😀"
-    var bytes: [UInt8] = []
-    JSONText.append(text, to: &bytes)
-    #expect(DeviceModel.parse(bytes: bytes).file?.root?.string == text)
-  }
 }
