@@ -213,24 +213,14 @@ import Testing
     drip.cancel()
   }
 
-  /// Fills the peer's backlog, so that the next TCP handshake hangs. The sockets are the caller's to close.
-  private func fillBacklog(of peer: Peer) throws -> [CInt] {
-    var fillers: [CInt] = []
+  /// The peer's backlog is full, so that the TCP handshake itself hangs.
+  private func peerThatNeverConnects() async throws -> (Peer, [any Channel]) {
+    let peer = try await Peer(accepts: false)
+    var fillers: [any Channel] = []
     while fillers.count < 100 {
-      let filler = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue), 0)
-      var address = sockaddr_in()
-      address.sin_family = sa_family_t(AF_INET)
-      address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
-      address.sin_port = in_port_t(peer.port).bigEndian
-      _ = withUnsafeBytes(of: &address) {
-        connect(filler, $0.assumingMemoryBound(to: sockaddr.self).baseAddress, socklen_t($0.count))
-      }
-      // On the loopback the kernel connects at once, or not at all.
-      if socketsBeingConnected(to: peer.port) > 0 {
-        close(filler)
-        return fillers
-      }
-      fillers.append(filler)
+      let attempt = ClientBootstrap(group: Loops.peer).connectTimeout(.milliseconds(250))
+        .connect(host: "127.0.0.1", port: peer.port)
+      do { fillers.append(try await attempt.get()) } catch { return (peer, fillers) }
     }
     throw TookTooLong(description: "the backlog does not fill")
   }
@@ -252,8 +242,7 @@ import Testing
   }
 
   @Test func timeoutAndDisconnectWhileTCPConnects() async throws {
-    let peer = try await Peer(accepts: false)
-    let fillers = try fillBacklog(of: peer)
+    let (peer, fillers) = try await peerThatNeverConnects()
     let link = try await LinkUnderTest()
     link.connect(peer.url, timeout: 100)
     #expect(try await link.next() == .down(.timedOut))
@@ -270,7 +259,7 @@ import Testing
     #expect(try await link.rest().isEmpty)
     // Giving up has closed the sockets: none tries on.
     #expect(socketsBeingConnected(to: peer.port) == 0)
-    for filler in fillers { close(filler) }
+    for filler in fillers { try await filler.close() }
     try await peer.stop()
   }
 
@@ -318,7 +307,7 @@ import Testing
       link.connect(
         ConnectionRequest(
           url: url, identity: "CS001", basicAuthPassword: nil, subprotocols: ["ocpp2.0.1"], securityProfile: 1,
-          timeout: 60_000, maxMessageSize: 1000))
+          timeout: 10_000, maxMessageSize: 1000))
     }
     link.connect(url)
     for round in 0..<5 {

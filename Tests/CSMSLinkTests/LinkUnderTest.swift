@@ -17,7 +17,7 @@ final class LinkUnderTest: Sendable {
   private let state: NIOLoopBoundBox<State>
   private let events: TestQueue<LinkEvent>
 
-  init(closeWait: TimeAmount = .seconds(60), unsentBytes: Int = 1 << 20) async throws {
+  init(closeWait: TimeAmount = .seconds(20), unsentBytes: Int = 1 << 20) async throws {
     let loop = Loops.link
     state = .makeBoxSendingValue(State(), eventLoop: loop)
     events = TestQueue(loop, "link event")

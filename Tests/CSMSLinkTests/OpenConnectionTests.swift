@@ -302,14 +302,12 @@ import Testing
   }
 
   @Test func unsentBytesAreBounded() async throws {
-    let peer = try await Peer(receiveBuffer: 4096)
-    let link = try await LinkUnderTest(unsentBytes: 65_536)
-    link.connect(peer.url)
-    let connection = try await peer.acceptAndUpgrade(link)
+    let link = try await LinkUnderTest(unsentBytes: 1 << 20)
+    let (_, connection) = try await open(link)
     try await connection.channel.setOption(.autoRead, value: false).get()
-    // The kernel takes some of it before anything waits on our side.
-    let text = String(repeating: "a", count: 16_384)
-    for _ in 0..<1024 { link.send(text) }
+    // The kernel takes some megabytes before anything waits on our side.
+    let megabyte = String(repeating: "a", count: 1 << 20)
+    for _ in 0..<64 { link.send(megabyte) }
     let problem = try #require(try await link.next().problem)
     #expect(problem.hasPrefix("the peer does not read: "), "\(problem)")
     #expect(try await link.rest().isEmpty)

@@ -28,16 +28,13 @@ final class Peer: Sendable {
   let port: Int
   var url: String { "ws://127.0.0.1:\(port)/ocpp" }
 
-  /// - Parameters:
-  ///   - accepts: false leaves connections in the backlog of one.
-  ///   - receiveBuffer: bytes that the kernel keeps for a peer that does not read, roughly.
-  init(accepts: Bool = true, receiveBuffer: Int = 131_072) async throws {
+  /// - Parameter accepts: false leaves connections in the backlog of one.
+  init(accepts: Bool = true) async throws {
     let accepted = TestQueue<Accepted>(Loops.peer, "connection to the peer")
     self.accepted = accepted
     listener = try await ServerBootstrap(group: Loops.peer)
       .serverChannelOption(.backlog, value: Int32(accepts ? 64 : 1))
       .serverChannelOption(.autoRead, value: accepts)
-      .serverChannelOption(.socketOption(.so_rcvbuf), value: .init(receiveBuffer))
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           let chunks = TestQueue<Chunk>(Loops.peer, "bytes from the link")
@@ -60,8 +57,6 @@ final class Peer: Sendable {
   }
 
   func stop() async throws { try await listener.close() }
-
-  deinit { listener.close(promise: nil) }
 
   private final class ChunkHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
