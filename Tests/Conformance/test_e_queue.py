@@ -277,7 +277,8 @@ class Retries:
             )
             event.check({"seqNo": self.seen[0]["seqNo"], "timestamp": self.seen[0]["timestamp"]}, "step 5")
         gaps = [after.at - before.at for before, after in zip(self.seen, self.seen[1:])]
-        assert all(gap >= wait - 0.05 for gap, wait in zip(gaps, waits)), f"intervals {gaps} s, expected {waits} s"
+        # The first frame may be seen late on a busy machine, so a gap may look shorter than it was; half of it would be wrong.
+        assert all(gap >= wait - 0.4 for gap, wait in zip(gaps, waits)), f"intervals {gaps} s, expected {waits} s"
         # The interval in which a further transmission would come.
         await self.rig.csms.expect_none(
             "TransactionEvent", {"seqNo": self.seen[0]["seqNo"]}, seconds=waits[-1] + 0.2 * PATIENCE
