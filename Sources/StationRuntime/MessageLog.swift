@@ -3,7 +3,8 @@ import OCPP
 /// The log of OCPP frames: one JSON object per line, `ts` (UTC by the station's clock), `dir` (`out`: to the CSMS, `in`:
 /// from it) and `frame`: the frame as JSON, or as a string when it is none.
 ///
-/// Secrets are replaced by `***`: the value that a SetVariables carries for SecurityCtrlr.BasicAuthPassword.
+/// Passwords are replaced by `***`: what SetVariables carries for BasicAuthPassword and NetworkConnectionProfiles, and the
+/// field `basicAuthPassword` wherever it occurs.
 public final class MessageLog {
   enum Direction: String {
     case outgoing = "out"
@@ -27,7 +28,7 @@ public final class MessageLog {
   func flush() { file.flush() }
 
   static func line(_ frame: [UInt8], _ direction: Direction, wall: Int64) -> [UInt8] {
-    var content: JSONValue
+    let content: JSONValue
     if let parsed = try? JSONValue.parse(frame) {
       content = redacted(parsed)
     } else {
@@ -41,26 +42,26 @@ public final class MessageLog {
     return line.bytes
   }
 
-  /// The frame without the secrets of a SetVariables request.
-  static func redacted(_ frame: JSONValue) -> JSONValue {
-    guard case .array(var parts) = frame, parts.count == 4, parts[2] == .string("SetVariables"),
-      case .object(var payload) = parts[3]
-    else { return frame }
-    for index in payload.indices where payload[index].name == "setVariableData" {
-      guard case .array(let items) = payload[index].value else { continue }
-      payload[index].value = .array(items.map(redactedItem))
+  /// The frame without its secrets.
+  static func redacted(_ value: JSONValue) -> JSONValue {
+    switch value {
+    case .array(let items): return .array(items.map(redacted))
+    case .object(var members):
+      let hidesValue = value["variable"]?["name"]?.stringValue.map(isSecret) ?? false
+      for index in members.indices {
+        if isSecret(members[index].name) || (hidesValue && members[index].name == "attributeValue") {
+          members[index].value = "***"
+        } else {
+          members[index].value = redacted(members[index].value)
+        }
+      }
+      return .object(members)
+    default: return value
     }
-    parts[3] = .object(payload)
-    return .array(parts)
   }
 
-  private static func redactedItem(_ item: JSONValue) -> JSONValue {
-    guard case .object(var members) = item, case .string(let name)? = item["variable"]?["name"],
-      name.lowercased() == "basicauthpassword"
-    else { return item }
-    for index in members.indices where members[index].name == "attributeValue" {
-      members[index].value = .string("***")
-    }
-    return .object(members)
+  /// Names of variables and fields that hold a password; the network profiles as one JSON text hold several.
+  private static func isSecret(_ name: String) -> Bool {
+    ["basicauthpassword", "networkconnectionprofiles"].contains(name.lowercased())
   }
 }

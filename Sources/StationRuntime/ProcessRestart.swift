@@ -43,7 +43,7 @@ struct ProcessRestart {
       exit(ExitCode.success.rawValue)
     }
     closeOnExec()
-    alarm(0)
+    ProcessSignals.handOver()
     let all = ["stationd"] + arguments.filter { !$0.hasPrefix("--boot-reason=") } + ["--boot-reason=\(reason.rawValue)"]
     var pointers = all.map { strdup($0) }
     pointers.append(nil)

@@ -3,8 +3,12 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// SIGTERM and SIGINT as events of the loop, and a last resort that ends the process in time.
+/// SIGTERM and SIGINT as events of the loop. From the first one on, the process has `stopTime` seconds to end by itself; then
+/// it is ended with exit code 0, whatever its threads hang in.
 enum ProcessSignals {
+  /// Less than the 5 s that a stop may take, more than `StationRuntime.stopTime`.
+  static let stopTime: CUnsignedInt = 4
+
   /// The write end of the pipe that wakes the loop; -1 until `install`.
   private static let wakeUp = Atomic<CInt>(-1)
 
@@ -19,18 +23,33 @@ enum ProcessSignals {
     }
     wakeUp.store(ends[1], ordering: .sequentiallyConsistent)
     signal(SIGPIPE, SIG_IGN)
-    for number in [SIGTERM, SIGINT] { handle(number, handler) }
+    handle(SIGALRM) { _ in _exit(0) }
+    for number in stopSignals { handle(number, handler) }
+    mask(SIG_UNBLOCK)
     return ends[0]
   }
 
-  /// Ends the process with exit code 0 after `seconds`, whatever it is doing then, even when its threads hang in system calls.
-  static func limitStop(seconds: CUnsignedInt) {
-    handle(SIGALRM) { _ in _exit(0) }
-    alarm(seconds)
+  private static let stopSignals = [SIGTERM, SIGINT]
+
+  /// Keeps the signals for the program that is executed next, which takes them with `install`; stops the clock of a stop that
+  /// has begun.
+  static func handOver() {
+    mask(SIG_BLOCK)
+    alarm(0)
+  }
+
+  private static func mask(_ how: CInt) {
+    var set = sigset_t()
+    sigemptyset(&set)
+    for number in stopSignals { sigaddset(&set, number) }
+    pthread_sigmask(how, &set, nil)
   }
 
   private static let handler: @convention(c) (CInt) -> Void = { _ in
     let saved = errno
+    // A second signal does not extend the time of the first.
+    let left = alarm(stopTime)
+    if left > 0 { alarm(left) }
     var byte: UInt8 = 1
     _ = write(wakeUp.load(ordering: .sequentiallyConsistent), &byte, 1)
     errno = saved

@@ -70,10 +70,7 @@ public enum StationProcess {
         desk.close()
         finish(ending)
       }
-      ProcessSignals.watch(signals, on: loop) {
-        ProcessSignals.limitStop(seconds: 4)
-        runtime.stop()
-      }
+      ProcessSignals.watch(signals, on: loop) { runtime.stop() }
       server.start { error in
         runtime.write(.error, "the control socket \(options.controlSocket) does not accept clients: \(error)")
         finish(.exit(.controlSocket))

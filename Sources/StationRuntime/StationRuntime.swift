@@ -46,7 +46,7 @@ public final class StationRuntime {
   static let inputsPerTurn = 1000
   /// Inputs that may wait; only a hardware that answers every command with more events could get there.
   static let inputLimit = 100_000
-  /// How long an orderly stop may take before it is cut short, real time. `ProcessSignals.limitStop` stands behind it.
+  /// How long an orderly stop may take before it is cut short, real time. `ProcessSignals` stands behind it.
   static let stopTime = TimeAmount.seconds(3)
 
   let loop: any EventLoop
@@ -62,6 +62,10 @@ public final class StationRuntime {
 
   private var link: (any LinkPort)?
   private(set) var isOnline = true
+  /// A connection was asked for and its `.down` has not come.
+  private var hasConnection = false
+  /// The uplink was restored before the `.down` of the cut connection came.
+  private var owesOnline = false
   private var sequencer = ActionSequencer()
   private var timers = TimerTable()
   private var inputs: [Input] = []
@@ -114,7 +118,12 @@ public final class StationRuntime {
   /// Hears of the link.
   public func linkEvent(_ event: LinkEvent) {
     if case .message(let frame) = event { record(frame, .incoming) }
+    if case .down = event { hasConnection = false }
     give(.link(event))
+    if owesOnline, !hasConnection {
+      owesOnline = false
+      give(.network(online: true))
+    }
   }
 
   /// Queues an input, and handles it unless that is being done already.
@@ -210,6 +219,7 @@ public final class StationRuntime {
     case .commit: break
     case .connect(let request):
       if isOnline, let link {
+        hasConnection = true
         link.connect(request)
       } else {
         inputs.append(.link(.down(.connectFailed("the uplink is cut"))))
@@ -272,10 +282,21 @@ public final class StationRuntime {
   // MARK: Network and restart, from the control socket
 
   /// Cuts or restores the uplink. Cut: the connection is dropped at once, without a closing handshake, and none is opened.
+  /// Restored: the core hears of it when the connection that was cut is gone, so that it can connect without delay.
   func setNetwork(online: Bool) {
     guard online != isOnline else { return }
     isOnline = online
-    if !online { link?.disconnect(code: 1006, reason: "the uplink is cut") }
+    if !online {
+      link?.disconnect(code: 1006, reason: "the uplink is cut")
+      // The core has not heard yet of the restoration that this takes back.
+      if owesOnline {
+        owesOnline = false
+        return
+      }
+    } else if hasConnection {
+      owesOnline = true
+      return
+    }
     give(.network(online: online))
   }
 

@@ -144,6 +144,24 @@ struct StationRuntimeTests {
     #expect(bench.link.calls == [.disconnect(1006), .connect("ws://csms")])
   }
 
+  @Test func aRestoredUplinkIsToldWhenTheCutConnectionIsGone() {
+    let bench = Bench()
+    bench.start()
+    bench.script.answer = { input in
+      if case .link(.pong) = input { return [.connect(request)] }
+      return []
+    }
+    bench.runtime.linkEvent(.pong)
+    bench.runtime.setNetwork(online: false)
+    bench.runtime.setNetwork(online: true)
+    bench.runtime.setNetwork(online: false)
+    bench.runtime.setNetwork(online: true)
+    #expect(bench.script.told == [.link(.pong), .network(online: false)])
+    let down = LinkEvent.down(.lost("cut"))
+    bench.runtime.linkEvent(down)
+    #expect(bench.script.told == [.link(.pong), .network(online: false), .link(down), .network(online: true)])
+  }
+
   @Test func anOrderlyStopWaitsForTheCoreAndThenClosesTheLedger() {
     let bench = Bench()
     bench.start()
