@@ -5,14 +5,11 @@ import Glibc
 /// It is replaced as a whole by renaming, so a process killed at any time leaves the last state or the one before. It is
 /// not flushed to the medium: a power cut may take the last seconds, as the ledger does not depend on it.
 public final class SimulationFile {
-  /// Time between two saves that only energy makes necessary, nanoseconds.
-  static let interval: Int64 = 1_000_000_000
   /// Largest state that is read, bytes.
   static let sizeLimit = 1 << 20
 
   let path: String
   private var last: [UInt8] = []
-  private var lastSave: Int64 = .min
   /// Why the last save failed; `nil` when it did not.
   private(set) var failure: String?
 
@@ -39,8 +36,7 @@ public final class SimulationFile {
   }
 
   /// Replaces what is saved, unless it is the same.
-  func save(_ state: [UInt8], at monotonic: Int64) {
-    lastSave = monotonic
+  func save(_ state: [UInt8]) {
     guard state != last else { return }
     let temporary = path + ".new"
     let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
@@ -52,12 +48,6 @@ public final class SimulationFile {
     guard rename(temporary, path) == 0 else { return fail() }
     last = state
     failure = nil
-  }
-
-  /// Saves when the last time is long enough ago.
-  func saveInTime(_ state: @autoclosure () -> [UInt8], at monotonic: Int64) {
-    guard lastSave == .min || monotonic - lastSave >= Self.interval else { return }
-    save(state(), at: monotonic)
   }
 
   private func fail(_ code: Int32 = errno) {

@@ -46,6 +46,8 @@ public final class StationRuntime {
   static let inputsPerTurn = 1000
   /// Inputs that may wait; only a hardware that answers every command with more events could get there.
   static let inputLimit = 100_000
+  /// How old the stored registers of the simulated meters may be while energy flows, real time.
+  static let saveInterval = TimeAmount.milliseconds(250)
   /// How long an orderly stop may take before it is cut short, real time. `ProcessSignals` stands behind it.
   static let stopTime = TimeAmount.seconds(3)
 
@@ -77,6 +79,7 @@ public final class StationRuntime {
   private var isEnding = false
   /// Something of the simulated hardware changed that is not just energy counted.
   private var hardwareChanged = false
+  private var saveScheduled = false
   /// Set while an orderly stop is under way: how it ends.
   private var orderlyEnding: Ending?
 
@@ -165,9 +168,10 @@ public final class StationRuntime {
     guard !isEnding else { return }
     if hardwareChanged {
       hardwareChanged = false
-      simulationFile?.save(hardware.saved.json.bytes, at: reading().monotonic)
+      simulationFile?.save(hardware.saved.json.bytes)
     }
     rearm()
+    scheduleSave()
     scheduleFlush()
   }
 
@@ -304,6 +308,9 @@ public final class StationRuntime {
   func restartAbruptly(_ reason: BootReasonEnumType) {
     guard !isEnding else { return }
     isEnding = true
+    // The simulated hardware is not part of what loses its power.
+    _ = hardware.advance(to: now)
+    simulationFile?.save(hardware.saved.json.bytes)
     onEnd?(.restart(reason, abrupt: true))
   }
 
@@ -321,7 +328,7 @@ public final class StationRuntime {
   private func end(_ ending: Ending) {
     guard !isEnding else { return }
     isEnding = true
-    simulationFile?.save(hardware.saved.json.bytes, at: reading().monotonic)
+    simulationFile?.save(hardware.saved.json.bytes)
     messageLog?.flush()
     journal?.flush()
     if let error = ledger.close() { write(.warning, error.text) }
@@ -351,8 +358,19 @@ public final class StationRuntime {
     drain()
     let pass = timers.pass(at: now.monotonic)
     while !isEnding, let id = timers.next(in: pass) { give(.timer(id)) }
-    simulationFile?.saveInTime(hardware.saved.json.bytes, at: reading().monotonic)
     if !isEnding { rearm() }
+  }
+
+  /// While energy flows the registers are stored often: a meter that is killed with the station would have kept counting.
+  private func scheduleSave() {
+    guard !saveScheduled, let simulationFile, hardware.mainMeterReading.power ?? 0 != 0 else { return }
+    saveScheduled = true
+    loop.assumeIsolated().scheduleTask(in: Self.saveInterval) {
+      self.saveScheduled = false
+      guard !self.isEnding else { return }
+      self.advanceHardware()
+      simulationFile.save(self.hardware.saved.json.bytes)
+    }
   }
 
   // MARK: Records

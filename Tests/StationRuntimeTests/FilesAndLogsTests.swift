@@ -66,7 +66,6 @@ struct ControlSocketFileTests {
 struct SimulationFileTests {
   private let folder = TemporaryFolder()
   private var path: String { folder.path + "/simulation.json" }
-  private let second: Int64 = 1_000_000_000
 
   private func load() -> String? {
     SimulationFile(path: path).load { Issue.record("\($0)") }.map { String(decoding: $0, as: UTF8.self) }
@@ -75,31 +74,22 @@ struct SimulationFileTests {
   @Test func whatWasSavedIsLoaded() {
     #expect(load() == nil)
     let file = SimulationFile(path: path)
-    file.save(Array("one".utf8), at: 0)
+    file.save(Array("one".utf8))
     #expect(load() == "one")
-    file.save(Array("two".utf8), at: 1)
+    file.save(Array("two".utf8))
     #expect(load() == "two")
     #expect(file.failure == nil)
   }
 
-  @Test func savesThatCanWaitComeOnceASecond() {
-    let file = SimulationFile(path: path)
-    file.saveInTime(Array("a".utf8), at: 5 * second)
-    file.saveInTime(Array("b".utf8), at: 5 * second + 999_999_999)
-    #expect(load() == "a")
-    file.saveInTime(Array("c".utf8), at: 6 * second)
-    #expect(load() == "c")
-  }
-
   @Test func aFolderThatIsGoneIsAFailureUntilItIsBack() {
     let file = SimulationFile(path: folder.path + "/missing/x")
-    file.save([1], at: 0)
+    file.save([1])
     #expect(file.failure?.contains("No such file") == true)
   }
 
   @Test func aFileBeyondTheLimitIsRefused() {
     let file = SimulationFile(path: path)
-    file.save([UInt8](repeating: 0x20, count: SimulationFile.sizeLimit + 1), at: 0)
+    file.save([UInt8](repeating: 0x20, count: SimulationFile.sizeLimit + 1))
     var warnings: [String] = []
     #expect(file.load { warnings.append($0) } == nil)
     #expect(warnings.count == 1)
