@@ -42,7 +42,8 @@ struct ControlSocketFile {
     inode = status.st_ino
   }
 
-  /// Removes the file if it is still the one that was created.
+  /// Removes the file if it is still the one that was created. To be called before `descriptor` is closed, which keeps the
+  /// inode's number from being given to another file.
   func remove() {
     var status = stat()
     if lstat(path, &status) == 0, status.st_dev == device, status.st_ino == inode { unlink(path) }

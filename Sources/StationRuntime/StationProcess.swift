@@ -83,9 +83,7 @@ public enum StationProcess {
     private func finish(_ ending: StationRuntime.Ending) -> Never {
       switch ending {
       case .exit(let code): exit(code.rawValue)
-      case .restart(let reason, let abrupt):
-        if !abrupt { socket.remove() }
-        restart.carryOut(reason)
+      case .restart(let reason, _): restart.carryOut(reason)
       }
     }
   }

@@ -53,12 +53,13 @@ struct ControlSocketFileTests {
 
   @Test func removingTakesOnlyOnesOwnFile() throws {
     let first = try ControlSocketFile(listeningAt: path)
-    close(first.descriptor)
+    unlink(path)
     let second = try ControlSocketFile(listeningAt: path)
     first.remove()
     #expect(isSocket())
     second.remove()
     #expect(!isSocket())
+    close(first.descriptor)
     close(second.descriptor)
   }
 }
