@@ -56,6 +56,8 @@ let package = Package(
     .executableTarget(name: "bench-jsondecoder", path: "Benchmarks/bench-jsondecoder", swiftSettings: settings),
 
     .testTarget(name: "OCPPTests", dependencies: ["OCPP"], swiftSettings: settings),
+    .executableTarget(
+      name: "codec-check", dependencies: ["OCPP"], path: "Tests/Support/codec-check", swiftSettings: settings),
     .testTarget(
       name: "DeviceModelTests", dependencies: ["DeviceModel", "OCPP"], swiftSettings: settings),
     .testTarget(

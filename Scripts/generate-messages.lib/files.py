@@ -16,8 +16,11 @@ def render(model):
     def add(prefix, name, lines):
         files.setdefault(f"{prefix}-{name[0]}.swift", list(HEADER)).extend(lines + [""])
 
+    required = {
+        m.type_name for o in model.objects + model.messages for m in o.members if m.is_required and not m.is_array
+    }
     for enum in sorted(model.enums + model.open_enums, key=lambda e: e.name):
-        text = swift.open_enum_type(enum) if enum in model.open_enums else swift.enum_type(enum)
+        text = swift.open_enum_type(enum) if enum in model.open_enums else swift.enum_type(enum, enum.name in required)
         files.setdefault(f"Enums-{'AL' if enum.name[0] <= 'L' else 'MZ'}.swift", list(HEADER)).extend(text + [""])
     for o in model.objects:
         add("DataTypes", o.name, swift.object_type(o))

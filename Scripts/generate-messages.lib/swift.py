@@ -8,8 +8,8 @@ SWIFT_TYPES = {
     "json": "JSONValue",
 }
 PLACEHOLDERS = {
-    "string": '""', "integer": "0", "decimal": "DecimalNumber.zero", "bool": "false",
-    "dateTime": "DateTime(unixMilliseconds: 0)", "json": "JSONValue.null",
+    "string": '""', "integer": "0", "decimal": ".zero", "bool": "false",
+    "dateTime": "DateTime(unixMilliseconds: 0)", "json": ".null",
 }
 
 
@@ -123,6 +123,7 @@ def object_type(o, supertypes="OCPPDataType", extra=()):
     lines += extra
     if o.versions == ("v21",):
         lines.append("  public static var firstVersion: OCPPVersion { .v21 }")
+    lines += wrapped("  public static var blank: Self { Self(", blanks(o), ") }")
     lines.append("  static let schema = ObjectSchema(")
     lines.append('    """')
     lines += ["    " + schema_line(m) for m in o.members]
@@ -156,34 +157,24 @@ def initializer(o):
 
 
 def reader(o):
-    lines = ["  public init(from r: inout JSONReader) throws(JSONFailure) {"]
+    lines = ["  @inline(never)", "  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {"]
     lines.append("    var o = try r.beginObject(Self.schema)")
-    unwrapped = []
-    for m in o.members:
-        if not m.is_required:
-            lines.append(f"    var {quoted(m.name)}: {swift_type(m)}?")
-        elif m.is_array:
-            lines.append(f"    var {quoted(m.name)}: {swift_type(m)} = []")
-        elif m.kind in PLACEHOLDERS:
-            lines.append(f"    var {quoted(m.name)} = {PLACEHOLDERS[m.kind]}")
-        else:
-            lines.append(f"    var {quoted(m.name)}: {swift_type(m)}?")
-            unwrapped.append(m)
     if len(o.members) == 1:
-        lines.append(f"    while try r.nextMember(&o) != nil {{ {o.members[0].name} = {read(o.members[0])} }}")
+        lines.append(f"    while try r.nextMember(&o) != nil {{ {read(o.members[0])} }}")
     else:
         lines.append("    while let member = try r.nextMember(&o) {")
         lines.append("      switch member {")
         for index, m in enumerate(o.members):
             label = f"case {index}" if index + 1 < len(o.members) else "default"
-            lines.append(f"      {label}: {quoted(m.name)} = {read(m)}")
+            lines.append(f"      {label}: {read(m)}")
         lines += ["      }", "    }"]
-    if unwrapped:
-        names = ", ".join(f"let {quoted(m.name)}" for m in unwrapped)
-        lines.append(f"    guard {names} else {{ throw r.inconsistency(o) }}")
-    lines += call("self.init", [f"{m.name}: {quoted(m.name)}" for m in o.members])
     lines.append("  }")
     return lines
+
+
+def blanks(o):
+    """Arguments for what must have a value before it is read; the reader sees to it that it is replaced."""
+    return [f"{m.name}: {'[]' if m.is_array else PLACEHOLDERS.get(m.kind, '.blank')}" for m in o.members if m.is_required]
 
 
 def call(function, arguments):
@@ -201,8 +192,9 @@ def call(function, arguments):
 
 
 def read(m):
+    name = "self." + m.name
     if m.is_array:
-        return "try r." + {
+        return f"{name} = try r." + {
             "object": f"objects(o, {m.type_name}.self)",
             "enum": f"enumerations(o, {m.type_name}.self)",
             "openEnum": f"openEnums(o, {m.type_name}.self)",
@@ -210,8 +202,8 @@ def read(m):
             "integer": "integers(o)",
         }[m.kind]
     if m.kind == "object":
-        return f"try {m.type_name}(from: &r)"
-    return "try r." + {
+        return f"try r.object(&{name})"
+    return f"{name} = try r." + {
         "enum": f"enumeration({m.type_name}.self)",
         "openEnum": f"openEnum(o, {m.type_name}.self)",
         "string": "string(o)",
@@ -224,7 +216,7 @@ def read(m):
 
 
 def writer(o):
-    lines = ["  public func write(into w: inout JSONWriter) {", "    w.beginObject()"]
+    lines = ["  @inline(never)", "  public func write(into w: inout JSONWriter) {", "    w.beginObject()"]
     both = [m for m in o.members if len(o.versions) == 1 or "v201" in m.rules]
     newer = [m for m in o.members if m not in both]
     for m in both:
@@ -263,7 +255,7 @@ def write(m):
 # MARK: Enumerations
 
 
-def enum_type(e):
+def enum_type(e, has_blank):
     lines = []
     if e.versions == ("v21",):
         lines.append("/// 2.1.")
@@ -279,6 +271,8 @@ def enum_type(e):
         lines += wrapped("  public static var onlyIn21: [Self] { [", [f".{n}" for n in only], "] }")
     lines.append("")
     lines.append("  static let table = EnumTable(Self.self)")
+    if has_blank:
+        lines.append(f"  static var blank: Self {{ .{names[0]} }}")
     lines.append("}")
     return lines
 
@@ -313,5 +307,6 @@ def open_enum_type(e):
     lines += wrapped("  public static var allCases: [Self] { [", [f".{n}" for n in names], "] }")
     lines.append("")
     lines.append("  static let names = EnumNames(allCases.map(\\.rawValue))")
+    lines.append('  static var blank: Self { Self(unchecked: "") }')
     lines.append("}")
     return lines

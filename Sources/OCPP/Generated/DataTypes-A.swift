@@ -25,6 +25,9 @@ public struct ACChargingParametersType: OCPPDataType {
 }
 
 extension ACChargingParametersType {
+  public static var blank: Self { Self(
+    energyAmount: .zero, evMaxCurrent: .zero, evMaxVoltage: .zero, evMinCurrent: .zero
+  ) }
   static let schema = ObjectSchema(
     """
     energyAmount required integer | required
@@ -34,27 +37,21 @@ extension ACChargingParametersType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var energyAmount = DecimalNumber.zero
-    var evMaxCurrent = DecimalNumber.zero
-    var evMaxVoltage = DecimalNumber.zero
-    var evMinCurrent = DecimalNumber.zero
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: energyAmount = try r.decimal(o)
-      case 1: evMaxCurrent = try r.decimal(o)
-      case 2: evMaxVoltage = try r.decimal(o)
-      case 3: evMinCurrent = try r.decimal(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.energyAmount = try r.decimal(o)
+      case 1: self.evMaxCurrent = try r.decimal(o)
+      case 2: self.evMaxVoltage = try r.decimal(o)
+      case 3: self.evMinCurrent = try r.decimal(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      energyAmount: energyAmount, evMaxCurrent: evMaxCurrent, evMaxVoltage: evMaxVoltage, evMinCurrent: evMinCurrent,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integral201("energyAmount", energyAmount)
@@ -98,6 +95,7 @@ public struct APNType: OCPPDataType {
 }
 
 extension APNType {
+  public static var blank: Self { Self(apn: "", apnAuthentication: .blank) }
   static let schema = ObjectSchema(
     """
     apn required length ..512 | required length ..2000
@@ -110,35 +108,24 @@ extension APNType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var apn = ""
-    var apnAuthentication: APNAuthenticationEnumType?
-    var apnPassword: String?
-    var apnUserName: String?
-    var preferredNetwork: String?
-    var simPin: Int?
-    var useOnlyPreferredNetwork: Bool?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: apn = try r.string(o)
-      case 1: apnAuthentication = try r.enumeration(APNAuthenticationEnumType.self)
-      case 2: apnPassword = try r.string(o)
-      case 3: apnUserName = try r.string(o)
-      case 4: preferredNetwork = try r.string(o)
-      case 5: simPin = try r.integer(o)
-      case 6: useOnlyPreferredNetwork = try r.bool()
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.apn = try r.string(o)
+      case 1: self.apnAuthentication = try r.enumeration(APNAuthenticationEnumType.self)
+      case 2: self.apnPassword = try r.string(o)
+      case 3: self.apnUserName = try r.string(o)
+      case 4: self.preferredNetwork = try r.string(o)
+      case 5: self.simPin = try r.integer(o)
+      case 6: self.useOnlyPreferredNetwork = try r.bool()
+      default: try r.object(&self.customData)
       }
     }
-    guard let apnAuthentication else { throw r.inconsistency(o) }
-    self.init(
-      apn: apn, apnAuthentication: apnAuthentication, apnPassword: apnPassword, apnUserName: apnUserName,
-      preferredNetwork: preferredNetwork, simPin: simPin, useOnlyPreferredNetwork: useOnlyPreferredNetwork,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("apn", apn)
@@ -202,6 +189,10 @@ public struct AbsolutePriceScheduleType: OCPPDataType {
 
 extension AbsolutePriceScheduleType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(
+    currency: "", language: "", priceAlgorithm: "", priceRuleStacks: [], priceScheduleID: 0,
+    timeAnchor: DateTime(unixMilliseconds: 0)
+  ) }
   static let schema = ObjectSchema(
     """
     currency required length ..3
@@ -219,45 +210,29 @@ extension AbsolutePriceScheduleType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var currency = ""
-    var language = ""
-    var priceAlgorithm = ""
-    var priceRuleStacks: [PriceRuleStackType] = []
-    var priceScheduleID = 0
-    var timeAnchor = DateTime(unixMilliseconds: 0)
-    var additionalSelectedServices: [AdditionalSelectedServicesType]?
-    var maximumCost: RationalNumberType?
-    var minimumCost: RationalNumberType?
-    var overstayRuleList: OverstayRuleListType?
-    var priceScheduleDescription: String?
-    var taxRules: [TaxRuleType]?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: currency = try r.string(o)
-      case 1: language = try r.string(o)
-      case 2: priceAlgorithm = try r.string(o)
-      case 3: priceRuleStacks = try r.objects(o, PriceRuleStackType.self)
-      case 4: priceScheduleID = try r.integer(o)
-      case 5: timeAnchor = try r.dateTime()
-      case 6: additionalSelectedServices = try r.objects(o, AdditionalSelectedServicesType.self)
-      case 7: maximumCost = try RationalNumberType(from: &r)
-      case 8: minimumCost = try RationalNumberType(from: &r)
-      case 9: overstayRuleList = try OverstayRuleListType(from: &r)
-      case 10: priceScheduleDescription = try r.string(o)
-      case 11: taxRules = try r.objects(o, TaxRuleType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.currency = try r.string(o)
+      case 1: self.language = try r.string(o)
+      case 2: self.priceAlgorithm = try r.string(o)
+      case 3: self.priceRuleStacks = try r.objects(o, PriceRuleStackType.self)
+      case 4: self.priceScheduleID = try r.integer(o)
+      case 5: self.timeAnchor = try r.dateTime()
+      case 6: self.additionalSelectedServices = try r.objects(o, AdditionalSelectedServicesType.self)
+      case 7: try r.object(&self.maximumCost)
+      case 8: try r.object(&self.minimumCost)
+      case 9: try r.object(&self.overstayRuleList)
+      case 10: self.priceScheduleDescription = try r.string(o)
+      case 11: self.taxRules = try r.objects(o, TaxRuleType.self)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      currency: currency, language: language, priceAlgorithm: priceAlgorithm, priceRuleStacks: priceRuleStacks,
-      priceScheduleID: priceScheduleID, timeAnchor: timeAnchor, additionalSelectedServices: additionalSelectedServices,
-      maximumCost: maximumCost, minimumCost: minimumCost, overstayRuleList: overstayRuleList,
-      priceScheduleDescription: priceScheduleDescription, taxRules: taxRules, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("currency", currency)
@@ -292,6 +267,7 @@ public struct AdditionalInfoType: OCPPDataType {
 }
 
 extension AdditionalInfoType {
+  public static var blank: Self { Self(additionalIdToken: "", type: "") }
   static let schema = ObjectSchema(
     """
     additionalIdToken required length ..36 | required length ..255
@@ -299,21 +275,19 @@ extension AdditionalInfoType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var additionalIdToken = ""
-    var type = ""
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: additionalIdToken = try r.string(o)
-      case 1: type = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.additionalIdToken = try r.string(o)
+      case 1: self.type = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(additionalIdToken: additionalIdToken, type: type, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("additionalIdToken", additionalIdToken)
@@ -339,6 +313,7 @@ public struct AdditionalSelectedServicesType: OCPPDataType {
 
 extension AdditionalSelectedServicesType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(serviceFee: .blank, serviceName: "") }
   static let schema = ObjectSchema(
     """
     serviceFee required
@@ -346,22 +321,19 @@ extension AdditionalSelectedServicesType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var serviceFee: RationalNumberType?
-    var serviceName = ""
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: serviceFee = try RationalNumberType(from: &r)
-      case 1: serviceName = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.serviceFee)
+      case 1: self.serviceName = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let serviceFee else { throw r.inconsistency(o) }
-    self.init(serviceFee: serviceFee, serviceName: serviceName, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("serviceFee", serviceFee)
@@ -403,6 +375,7 @@ public struct AddressType: OCPPDataType {
 
 extension AddressType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(address1: "", city: "", country: "", name: "") }
   static let schema = ObjectSchema(
     """
     address1 required length ..100
@@ -414,31 +387,23 @@ extension AddressType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var address1 = ""
-    var city = ""
-    var country = ""
-    var name = ""
-    var address2: String?
-    var postalCode: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: address1 = try r.string(o)
-      case 1: city = try r.string(o)
-      case 2: country = try r.string(o)
-      case 3: name = try r.string(o)
-      case 4: address2 = try r.string(o)
-      case 5: postalCode = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.address1 = try r.string(o)
+      case 1: self.city = try r.string(o)
+      case 2: self.country = try r.string(o)
+      case 3: self.name = try r.string(o)
+      case 4: self.address2 = try r.string(o)
+      case 5: self.postalCode = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      address1: address1, city: city, country: country, name: name, address2: address2, postalCode: postalCode,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("address1", address1)
@@ -465,6 +430,7 @@ public struct AuthorizationData: OCPPDataType {
 }
 
 extension AuthorizationData {
+  public static var blank: Self { Self(idToken: .blank) }
   static let schema = ObjectSchema(
     """
     idToken required
@@ -472,22 +438,19 @@ extension AuthorizationData {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var idToken: IdTokenType?
-    var idTokenInfo: IdTokenInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: idToken = try IdTokenType(from: &r)
-      case 1: idTokenInfo = try IdTokenInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.idToken)
+      case 1: try r.object(&self.idTokenInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let idToken else { throw r.inconsistency(o) }
-    self.init(idToken: idToken, idTokenInfo: idTokenInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("idToken", idToken)

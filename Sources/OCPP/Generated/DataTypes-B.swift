@@ -32,6 +32,7 @@ public struct BatteryDataType: OCPPDataType {
 
 extension BatteryDataType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(evseId: 0, serialNumber: "", soC: .zero, soH: .zero) }
   static let schema = ObjectSchema(
     """
     evseId required range 0..
@@ -43,31 +44,23 @@ extension BatteryDataType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var evseId = 0
-    var serialNumber = ""
-    var soC = DecimalNumber.zero
-    var soH = DecimalNumber.zero
-    var productionDate: DateTime?
-    var vendorInfo: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: evseId = try r.integer(o)
-      case 1: serialNumber = try r.string(o)
-      case 2: soC = try r.decimal(o)
-      case 3: soH = try r.decimal(o)
-      case 4: productionDate = try r.dateTime()
-      case 5: vendorInfo = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.evseId = try r.integer(o)
+      case 1: self.serialNumber = try r.string(o)
+      case 2: self.soC = try r.decimal(o)
+      case 3: self.soH = try r.decimal(o)
+      case 4: self.productionDate = try r.dateTime()
+      case 5: self.vendorInfo = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      evseId: evseId, serialNumber: serialNumber, soC: soC, soH: soH, productionDate: productionDate,
-      vendorInfo: vendorInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("evseId", evseId)

@@ -20,6 +20,7 @@ public struct CertificateHashDataChainType: OCPPDataType {
 }
 
 extension CertificateHashDataChainType {
+  public static var blank: Self { Self(certificateHashData: .blank, certificateType: .blank) }
   static let schema = ObjectSchema(
     """
     certificateHashData required
@@ -28,26 +29,20 @@ extension CertificateHashDataChainType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var certificateHashData: CertificateHashDataType?
-    var certificateType: GetCertificateIdUseEnumType?
-    var childCertificateHashData: [CertificateHashDataType]?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: certificateHashData = try CertificateHashDataType(from: &r)
-      case 1: certificateType = try r.enumeration(GetCertificateIdUseEnumType.self)
-      case 2: childCertificateHashData = try r.objects(o, CertificateHashDataType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.certificateHashData)
+      case 1: self.certificateType = try r.enumeration(GetCertificateIdUseEnumType.self)
+      case 2: self.childCertificateHashData = try r.objects(o, CertificateHashDataType.self)
+      default: try r.object(&self.customData)
       }
     }
-    guard let certificateHashData, let certificateType else { throw r.inconsistency(o) }
-    self.init(
-      certificateHashData: certificateHashData, certificateType: certificateType,
-      childCertificateHashData: childCertificateHashData, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("certificateHashData", certificateHashData)
@@ -81,6 +76,7 @@ public struct CertificateHashDataType: OCPPDataType {
 }
 
 extension CertificateHashDataType {
+  public static var blank: Self { Self(hashAlgorithm: .blank, issuerKeyHash: "", issuerNameHash: "", serialNumber: "") }
   static let schema = ObjectSchema(
     """
     hashAlgorithm required
@@ -90,28 +86,21 @@ extension CertificateHashDataType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var hashAlgorithm: HashAlgorithmEnumType?
-    var issuerKeyHash = ""
-    var issuerNameHash = ""
-    var serialNumber = ""
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: hashAlgorithm = try r.enumeration(HashAlgorithmEnumType.self)
-      case 1: issuerKeyHash = try r.string(o)
-      case 2: issuerNameHash = try r.string(o)
-      case 3: serialNumber = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.hashAlgorithm = try r.enumeration(HashAlgorithmEnumType.self)
+      case 1: self.issuerKeyHash = try r.string(o)
+      case 2: self.issuerNameHash = try r.string(o)
+      case 3: self.serialNumber = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let hashAlgorithm else { throw r.inconsistency(o) }
-    self.init(
-      hashAlgorithm: hashAlgorithm, issuerKeyHash: issuerKeyHash, issuerNameHash: issuerNameHash,
-      serialNumber: serialNumber, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("hashAlgorithm", hashAlgorithm)
@@ -144,6 +133,7 @@ public struct CertificateStatusRequestInfoType: OCPPDataType {
 
 extension CertificateStatusRequestInfoType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(certificateHashData: .blank, source: .blank, urls: []) }
   static let schema = ObjectSchema(
     """
     certificateHashData required
@@ -152,24 +142,20 @@ extension CertificateStatusRequestInfoType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var certificateHashData: CertificateHashDataType?
-    var source: CertificateStatusSourceEnumType?
-    var urls: [String] = []
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: certificateHashData = try CertificateHashDataType(from: &r)
-      case 1: source = try r.enumeration(CertificateStatusSourceEnumType.self)
-      case 2: urls = try r.strings(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.certificateHashData)
+      case 1: self.source = try r.enumeration(CertificateStatusSourceEnumType.self)
+      case 2: self.urls = try r.strings(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let certificateHashData, let source else { throw r.inconsistency(o) }
-    self.init(certificateHashData: certificateHashData, source: source, urls: urls, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("certificateHashData", certificateHashData)
@@ -202,6 +188,9 @@ public struct CertificateStatusType: OCPPDataType {
 
 extension CertificateStatusType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(
+    certificateHashData: .blank, nextUpdate: DateTime(unixMilliseconds: 0), source: .blank, status: .blank
+  ) }
   static let schema = ObjectSchema(
     """
     certificateHashData required
@@ -211,28 +200,21 @@ extension CertificateStatusType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var certificateHashData: CertificateHashDataType?
-    var nextUpdate = DateTime(unixMilliseconds: 0)
-    var source: CertificateStatusSourceEnumType?
-    var status: CertificateStatusEnumType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: certificateHashData = try CertificateHashDataType(from: &r)
-      case 1: nextUpdate = try r.dateTime()
-      case 2: source = try r.enumeration(CertificateStatusSourceEnumType.self)
-      case 3: status = try r.enumeration(CertificateStatusEnumType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.certificateHashData)
+      case 1: self.nextUpdate = try r.dateTime()
+      case 2: self.source = try r.enumeration(CertificateStatusSourceEnumType.self)
+      case 3: self.status = try r.enumeration(CertificateStatusEnumType.self)
+      default: try r.object(&self.customData)
       }
     }
-    guard let certificateHashData, let source, let status else { throw r.inconsistency(o) }
-    self.init(
-      certificateHashData: certificateHashData, nextUpdate: nextUpdate, source: source, status: status,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("certificateHashData", certificateHashData)
@@ -264,6 +246,7 @@ public struct ChargingLimitType: OCPPDataType {
 }
 
 extension ChargingLimitType {
+  public static var blank: Self { Self(chargingLimitSource: .blank) }
   static let schema = ObjectSchema(
     """
     chargingLimitSource required | required length ..20
@@ -272,26 +255,20 @@ extension ChargingLimitType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var chargingLimitSource: ChargingLimitSourceEnumType?
-    var isGridCritical: Bool?
-    var isLocalGeneration: Bool?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: chargingLimitSource = try r.openEnum(o, ChargingLimitSourceEnumType.self)
-      case 1: isGridCritical = try r.bool()
-      case 2: isLocalGeneration = try r.bool()
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.chargingLimitSource = try r.openEnum(o, ChargingLimitSourceEnumType.self)
+      case 1: self.isGridCritical = try r.bool()
+      case 2: self.isLocalGeneration = try r.bool()
+      default: try r.object(&self.customData)
       }
     }
-    guard let chargingLimitSource else { throw r.inconsistency(o) }
-    self.init(
-      chargingLimitSource: chargingLimitSource, isGridCritical: isGridCritical, isLocalGeneration: isLocalGeneration,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.openEnum("chargingLimitSource", chargingLimitSource)
@@ -346,6 +323,7 @@ public struct ChargingNeedsType: OCPPDataType {
 }
 
 extension ChargingNeedsType {
+  public static var blank: Self { Self(requestedEnergyTransfer: .blank) }
   static let schema = ObjectSchema(
     """
     requestedEnergyTransfer required
@@ -361,43 +339,27 @@ extension ChargingNeedsType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var requestedEnergyTransfer: EnergyTransferModeEnumType?
-    var acChargingParameters: ACChargingParametersType?
-    var availableEnergyTransfer: [EnergyTransferModeEnumType]?
-    var controlMode: ControlModeEnumType?
-    var dcChargingParameters: DCChargingParametersType?
-    var departureTime: DateTime?
-    var derChargingParameters: DERChargingParametersType?
-    var evEnergyOffer: EVEnergyOfferType?
-    var mobilityNeedsMode: MobilityNeedsModeEnumType?
-    var v2xChargingParameters: V2XChargingParametersType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: requestedEnergyTransfer = try r.enumeration(EnergyTransferModeEnumType.self)
-      case 1: acChargingParameters = try ACChargingParametersType(from: &r)
-      case 2: availableEnergyTransfer = try r.enumerations(o, EnergyTransferModeEnumType.self)
-      case 3: controlMode = try r.enumeration(ControlModeEnumType.self)
-      case 4: dcChargingParameters = try DCChargingParametersType(from: &r)
-      case 5: departureTime = try r.dateTime()
-      case 6: derChargingParameters = try DERChargingParametersType(from: &r)
-      case 7: evEnergyOffer = try EVEnergyOfferType(from: &r)
-      case 8: mobilityNeedsMode = try r.enumeration(MobilityNeedsModeEnumType.self)
-      case 9: v2xChargingParameters = try V2XChargingParametersType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.requestedEnergyTransfer = try r.enumeration(EnergyTransferModeEnumType.self)
+      case 1: try r.object(&self.acChargingParameters)
+      case 2: self.availableEnergyTransfer = try r.enumerations(o, EnergyTransferModeEnumType.self)
+      case 3: self.controlMode = try r.enumeration(ControlModeEnumType.self)
+      case 4: try r.object(&self.dcChargingParameters)
+      case 5: self.departureTime = try r.dateTime()
+      case 6: try r.object(&self.derChargingParameters)
+      case 7: try r.object(&self.evEnergyOffer)
+      case 8: self.mobilityNeedsMode = try r.enumeration(MobilityNeedsModeEnumType.self)
+      case 9: try r.object(&self.v2xChargingParameters)
+      default: try r.object(&self.customData)
       }
     }
-    guard let requestedEnergyTransfer else { throw r.inconsistency(o) }
-    self.init(
-      requestedEnergyTransfer: requestedEnergyTransfer, acChargingParameters: acChargingParameters,
-      availableEnergyTransfer: availableEnergyTransfer, controlMode: controlMode,
-      dcChargingParameters: dcChargingParameters, departureTime: departureTime,
-      derChargingParameters: derChargingParameters, evEnergyOffer: evEnergyOffer, mobilityNeedsMode: mobilityNeedsMode,
-      v2xChargingParameters: v2xChargingParameters, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("requestedEnergyTransfer", requestedEnergyTransfer)
@@ -439,6 +401,7 @@ public struct ChargingPeriodType: OCPPDataType {
 
 extension ChargingPeriodType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(startPeriod: DateTime(unixMilliseconds: 0)) }
   static let schema = ObjectSchema(
     """
     startPeriod required
@@ -447,23 +410,20 @@ extension ChargingPeriodType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var startPeriod = DateTime(unixMilliseconds: 0)
-    var dimensions: [CostDimensionType]?
-    var tariffId: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: startPeriod = try r.dateTime()
-      case 1: dimensions = try r.objects(o, CostDimensionType.self)
-      case 2: tariffId = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.startPeriod = try r.dateTime()
+      case 1: self.dimensions = try r.objects(o, CostDimensionType.self)
+      case 2: self.tariffId = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(startPeriod: startPeriod, dimensions: dimensions, tariffId: tariffId, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.dateTime("startPeriod", startPeriod)
@@ -498,6 +458,7 @@ public struct ChargingProfileCriterionType: OCPPDataType {
 }
 
 extension ChargingProfileCriterionType {
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     chargingLimitSource items 1..4 | items 1..4 length ..20
@@ -507,27 +468,21 @@ extension ChargingProfileCriterionType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var chargingLimitSource: [ChargingLimitSourceEnumType]?
-    var chargingProfileId: [Int]?
-    var chargingProfilePurpose: ChargingProfilePurposeEnumType?
-    var stackLevel: Int?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: chargingLimitSource = try r.openEnums(o, ChargingLimitSourceEnumType.self)
-      case 1: chargingProfileId = try r.integers(o)
-      case 2: chargingProfilePurpose = try r.enumeration(ChargingProfilePurposeEnumType.self)
-      case 3: stackLevel = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.chargingLimitSource = try r.openEnums(o, ChargingLimitSourceEnumType.self)
+      case 1: self.chargingProfileId = try r.integers(o)
+      case 2: self.chargingProfilePurpose = try r.enumeration(ChargingProfilePurposeEnumType.self)
+      case 3: self.stackLevel = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      chargingLimitSource: chargingLimitSource, chargingProfileId: chargingProfileId,
-      chargingProfilePurpose: chargingProfilePurpose, stackLevel: stackLevel, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let chargingLimitSource, !chargingLimitSource.isEmpty { w.openEnums("chargingLimitSource", chargingLimitSource) }
@@ -590,6 +545,9 @@ public struct ChargingProfileType: OCPPDataType {
 }
 
 extension ChargingProfileType {
+  public static var blank: Self { Self(
+    chargingProfileKind: .blank, chargingProfilePurpose: .blank, chargingSchedule: [], id: 0, stackLevel: 0
+  ) }
   static let schema = ObjectSchema(
     """
     chargingProfileKind required
@@ -609,52 +567,31 @@ extension ChargingProfileType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var chargingProfileKind: ChargingProfileKindEnumType?
-    var chargingProfilePurpose: ChargingProfilePurposeEnumType?
-    var chargingSchedule: [ChargingScheduleType] = []
-    var id = 0
-    var stackLevel = 0
-    var dynUpdateInterval: Int?
-    var dynUpdateTime: DateTime?
-    var invalidAfterOfflineDuration: Bool?
-    var maxOfflineDuration: Int?
-    var priceScheduleSignature: String?
-    var recurrencyKind: RecurrencyKindEnumType?
-    var transactionId: String?
-    var validFrom: DateTime?
-    var validTo: DateTime?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: chargingProfileKind = try r.enumeration(ChargingProfileKindEnumType.self)
-      case 1: chargingProfilePurpose = try r.enumeration(ChargingProfilePurposeEnumType.self)
-      case 2: chargingSchedule = try r.objects(o, ChargingScheduleType.self)
-      case 3: id = try r.integer(o)
-      case 4: stackLevel = try r.integer(o)
-      case 5: dynUpdateInterval = try r.integer(o)
-      case 6: dynUpdateTime = try r.dateTime()
-      case 7: invalidAfterOfflineDuration = try r.bool()
-      case 8: maxOfflineDuration = try r.integer(o)
-      case 9: priceScheduleSignature = try r.string(o)
-      case 10: recurrencyKind = try r.enumeration(RecurrencyKindEnumType.self)
-      case 11: transactionId = try r.string(o)
-      case 12: validFrom = try r.dateTime()
-      case 13: validTo = try r.dateTime()
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.chargingProfileKind = try r.enumeration(ChargingProfileKindEnumType.self)
+      case 1: self.chargingProfilePurpose = try r.enumeration(ChargingProfilePurposeEnumType.self)
+      case 2: self.chargingSchedule = try r.objects(o, ChargingScheduleType.self)
+      case 3: self.id = try r.integer(o)
+      case 4: self.stackLevel = try r.integer(o)
+      case 5: self.dynUpdateInterval = try r.integer(o)
+      case 6: self.dynUpdateTime = try r.dateTime()
+      case 7: self.invalidAfterOfflineDuration = try r.bool()
+      case 8: self.maxOfflineDuration = try r.integer(o)
+      case 9: self.priceScheduleSignature = try r.string(o)
+      case 10: self.recurrencyKind = try r.enumeration(RecurrencyKindEnumType.self)
+      case 11: self.transactionId = try r.string(o)
+      case 12: self.validFrom = try r.dateTime()
+      case 13: self.validTo = try r.dateTime()
+      default: try r.object(&self.customData)
       }
     }
-    guard let chargingProfileKind, let chargingProfilePurpose else { throw r.inconsistency(o) }
-    self.init(
-      chargingProfileKind: chargingProfileKind, chargingProfilePurpose: chargingProfilePurpose,
-      chargingSchedule: chargingSchedule, id: id, stackLevel: stackLevel, dynUpdateInterval: dynUpdateInterval,
-      dynUpdateTime: dynUpdateTime, invalidAfterOfflineDuration: invalidAfterOfflineDuration,
-      maxOfflineDuration: maxOfflineDuration, priceScheduleSignature: priceScheduleSignature,
-      recurrencyKind: recurrencyKind, transactionId: transactionId, validFrom: validFrom, validTo: validTo,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("chargingProfileKind", chargingProfileKind)
@@ -758,6 +695,7 @@ public struct ChargingSchedulePeriodType: OCPPDataType {
 }
 
 extension ChargingSchedulePeriodType {
+  public static var blank: Self { Self(startPeriod: 0) }
   static let schema = ObjectSchema(
     """
     startPeriod required
@@ -784,66 +722,38 @@ extension ChargingSchedulePeriodType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var startPeriod = 0
-    var dischargeLimit: DecimalNumber?
-    var dischargeLimit_L2: DecimalNumber?
-    var dischargeLimit_L3: DecimalNumber?
-    var evseSleep: Bool?
-    var limit: DecimalNumber?
-    var limit_L2: DecimalNumber?
-    var limit_L3: DecimalNumber?
-    var numberPhases: Int?
-    var operationMode: OperationModeEnumType?
-    var phaseToUse: Int?
-    var preconditioningRequest: Bool?
-    var setpoint: DecimalNumber?
-    var setpointReactive: DecimalNumber?
-    var setpointReactive_L2: DecimalNumber?
-    var setpointReactive_L3: DecimalNumber?
-    var setpoint_L2: DecimalNumber?
-    var setpoint_L3: DecimalNumber?
-    var v2xBaseline: DecimalNumber?
-    var v2xFreqWattCurve: [V2XFreqWattPointType]?
-    var v2xSignalWattCurve: [V2XSignalWattPointType]?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: startPeriod = try r.integer(o)
-      case 1: dischargeLimit = try r.decimal(o)
-      case 2: dischargeLimit_L2 = try r.decimal(o)
-      case 3: dischargeLimit_L3 = try r.decimal(o)
-      case 4: evseSleep = try r.bool()
-      case 5: limit = try r.decimal(o)
-      case 6: limit_L2 = try r.decimal(o)
-      case 7: limit_L3 = try r.decimal(o)
-      case 8: numberPhases = try r.integer(o)
-      case 9: operationMode = try r.enumeration(OperationModeEnumType.self)
-      case 10: phaseToUse = try r.integer(o)
-      case 11: preconditioningRequest = try r.bool()
-      case 12: setpoint = try r.decimal(o)
-      case 13: setpointReactive = try r.decimal(o)
-      case 14: setpointReactive_L2 = try r.decimal(o)
-      case 15: setpointReactive_L3 = try r.decimal(o)
-      case 16: setpoint_L2 = try r.decimal(o)
-      case 17: setpoint_L3 = try r.decimal(o)
-      case 18: v2xBaseline = try r.decimal(o)
-      case 19: v2xFreqWattCurve = try r.objects(o, V2XFreqWattPointType.self)
-      case 20: v2xSignalWattCurve = try r.objects(o, V2XSignalWattPointType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.startPeriod = try r.integer(o)
+      case 1: self.dischargeLimit = try r.decimal(o)
+      case 2: self.dischargeLimit_L2 = try r.decimal(o)
+      case 3: self.dischargeLimit_L3 = try r.decimal(o)
+      case 4: self.evseSleep = try r.bool()
+      case 5: self.limit = try r.decimal(o)
+      case 6: self.limit_L2 = try r.decimal(o)
+      case 7: self.limit_L3 = try r.decimal(o)
+      case 8: self.numberPhases = try r.integer(o)
+      case 9: self.operationMode = try r.enumeration(OperationModeEnumType.self)
+      case 10: self.phaseToUse = try r.integer(o)
+      case 11: self.preconditioningRequest = try r.bool()
+      case 12: self.setpoint = try r.decimal(o)
+      case 13: self.setpointReactive = try r.decimal(o)
+      case 14: self.setpointReactive_L2 = try r.decimal(o)
+      case 15: self.setpointReactive_L3 = try r.decimal(o)
+      case 16: self.setpoint_L2 = try r.decimal(o)
+      case 17: self.setpoint_L3 = try r.decimal(o)
+      case 18: self.v2xBaseline = try r.decimal(o)
+      case 19: self.v2xFreqWattCurve = try r.objects(o, V2XFreqWattPointType.self)
+      case 20: self.v2xSignalWattCurve = try r.objects(o, V2XSignalWattPointType.self)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      startPeriod: startPeriod, dischargeLimit: dischargeLimit, dischargeLimit_L2: dischargeLimit_L2,
-      dischargeLimit_L3: dischargeLimit_L3, evseSleep: evseSleep, limit: limit, limit_L2: limit_L2, limit_L3: limit_L3,
-      numberPhases: numberPhases, operationMode: operationMode, phaseToUse: phaseToUse,
-      preconditioningRequest: preconditioningRequest, setpoint: setpoint, setpointReactive: setpointReactive,
-      setpointReactive_L2: setpointReactive_L2, setpointReactive_L3: setpointReactive_L3, setpoint_L2: setpoint_L2,
-      setpoint_L3: setpoint_L3, v2xBaseline: v2xBaseline, v2xFreqWattCurve: v2xFreqWattCurve,
-      v2xSignalWattCurve: v2xSignalWattCurve, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("startPeriod", startPeriod)
@@ -929,6 +839,7 @@ public struct ChargingScheduleType: OCPPDataType {
 }
 
 extension ChargingScheduleType {
+  public static var blank: Self { Self(chargingRateUnit: .blank, chargingSchedulePeriod: [], id: 0) }
   static let schema = ObjectSchema(
     """
     chargingRateUnit required
@@ -949,53 +860,32 @@ extension ChargingScheduleType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var chargingRateUnit: ChargingRateUnitEnumType?
-    var chargingSchedulePeriod: [ChargingSchedulePeriodType] = []
-    var id = 0
-    var absolutePriceSchedule: AbsolutePriceScheduleType?
-    var digestValue: String?
-    var duration: Int?
-    var limitAtSoC: LimitAtSoCType?
-    var minChargingRate: DecimalNumber?
-    var powerTolerance: DecimalNumber?
-    var priceLevelSchedule: PriceLevelScheduleType?
-    var randomizedDelay: Int?
-    var salesTariff: SalesTariffType?
-    var signatureId: Int?
-    var startSchedule: DateTime?
-    var useLocalTime: Bool?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: chargingRateUnit = try r.enumeration(ChargingRateUnitEnumType.self)
-      case 1: chargingSchedulePeriod = try r.objects(o, ChargingSchedulePeriodType.self)
-      case 2: id = try r.integer(o)
-      case 3: absolutePriceSchedule = try AbsolutePriceScheduleType(from: &r)
-      case 4: digestValue = try r.string(o)
-      case 5: duration = try r.integer(o)
-      case 6: limitAtSoC = try LimitAtSoCType(from: &r)
-      case 7: minChargingRate = try r.decimal(o)
-      case 8: powerTolerance = try r.decimal(o)
-      case 9: priceLevelSchedule = try PriceLevelScheduleType(from: &r)
-      case 10: randomizedDelay = try r.integer(o)
-      case 11: salesTariff = try SalesTariffType(from: &r)
-      case 12: signatureId = try r.integer(o)
-      case 13: startSchedule = try r.dateTime()
-      case 14: useLocalTime = try r.bool()
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.chargingRateUnit = try r.enumeration(ChargingRateUnitEnumType.self)
+      case 1: self.chargingSchedulePeriod = try r.objects(o, ChargingSchedulePeriodType.self)
+      case 2: self.id = try r.integer(o)
+      case 3: try r.object(&self.absolutePriceSchedule)
+      case 4: self.digestValue = try r.string(o)
+      case 5: self.duration = try r.integer(o)
+      case 6: try r.object(&self.limitAtSoC)
+      case 7: self.minChargingRate = try r.decimal(o)
+      case 8: self.powerTolerance = try r.decimal(o)
+      case 9: try r.object(&self.priceLevelSchedule)
+      case 10: self.randomizedDelay = try r.integer(o)
+      case 11: try r.object(&self.salesTariff)
+      case 12: self.signatureId = try r.integer(o)
+      case 13: self.startSchedule = try r.dateTime()
+      case 14: self.useLocalTime = try r.bool()
+      default: try r.object(&self.customData)
       }
     }
-    guard let chargingRateUnit else { throw r.inconsistency(o) }
-    self.init(
-      chargingRateUnit: chargingRateUnit, chargingSchedulePeriod: chargingSchedulePeriod, id: id,
-      absolutePriceSchedule: absolutePriceSchedule, digestValue: digestValue, duration: duration,
-      limitAtSoC: limitAtSoC, minChargingRate: minChargingRate, powerTolerance: powerTolerance,
-      priceLevelSchedule: priceLevelSchedule, randomizedDelay: randomizedDelay, salesTariff: salesTariff,
-      signatureId: signatureId, startSchedule: startSchedule, useLocalTime: useLocalTime, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("chargingRateUnit", chargingRateUnit)
@@ -1064,6 +954,7 @@ public struct ChargingScheduleUpdateType: OCPPDataType {
 
 extension ChargingScheduleUpdateType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     dischargeLimit range ..0
@@ -1081,45 +972,29 @@ extension ChargingScheduleUpdateType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var dischargeLimit: DecimalNumber?
-    var dischargeLimit_L2: DecimalNumber?
-    var dischargeLimit_L3: DecimalNumber?
-    var limit: DecimalNumber?
-    var limit_L2: DecimalNumber?
-    var limit_L3: DecimalNumber?
-    var setpoint: DecimalNumber?
-    var setpointReactive: DecimalNumber?
-    var setpointReactive_L2: DecimalNumber?
-    var setpointReactive_L3: DecimalNumber?
-    var setpoint_L2: DecimalNumber?
-    var setpoint_L3: DecimalNumber?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: dischargeLimit = try r.decimal(o)
-      case 1: dischargeLimit_L2 = try r.decimal(o)
-      case 2: dischargeLimit_L3 = try r.decimal(o)
-      case 3: limit = try r.decimal(o)
-      case 4: limit_L2 = try r.decimal(o)
-      case 5: limit_L3 = try r.decimal(o)
-      case 6: setpoint = try r.decimal(o)
-      case 7: setpointReactive = try r.decimal(o)
-      case 8: setpointReactive_L2 = try r.decimal(o)
-      case 9: setpointReactive_L3 = try r.decimal(o)
-      case 10: setpoint_L2 = try r.decimal(o)
-      case 11: setpoint_L3 = try r.decimal(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.dischargeLimit = try r.decimal(o)
+      case 1: self.dischargeLimit_L2 = try r.decimal(o)
+      case 2: self.dischargeLimit_L3 = try r.decimal(o)
+      case 3: self.limit = try r.decimal(o)
+      case 4: self.limit_L2 = try r.decimal(o)
+      case 5: self.limit_L3 = try r.decimal(o)
+      case 6: self.setpoint = try r.decimal(o)
+      case 7: self.setpointReactive = try r.decimal(o)
+      case 8: self.setpointReactive_L2 = try r.decimal(o)
+      case 9: self.setpointReactive_L3 = try r.decimal(o)
+      case 10: self.setpoint_L2 = try r.decimal(o)
+      case 11: self.setpoint_L3 = try r.decimal(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      dischargeLimit: dischargeLimit, dischargeLimit_L2: dischargeLimit_L2, dischargeLimit_L3: dischargeLimit_L3,
-      limit: limit, limit_L2: limit_L2, limit_L3: limit_L3, setpoint: setpoint, setpointReactive: setpointReactive,
-      setpointReactive_L2: setpointReactive_L2, setpointReactive_L3: setpointReactive_L3, setpoint_L2: setpoint_L2,
-      setpoint_L3: setpoint_L3, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let dischargeLimit { w.decimal("dischargeLimit", dischargeLimit) }
@@ -1165,6 +1040,7 @@ public struct ChargingStationType: OCPPDataType {
 }
 
 extension ChargingStationType {
+  public static var blank: Self { Self(model: "", vendorName: "") }
   static let schema = ObjectSchema(
     """
     model required length ..20
@@ -1175,29 +1051,22 @@ extension ChargingStationType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var model = ""
-    var vendorName = ""
-    var firmwareVersion: String?
-    var modem: ModemType?
-    var serialNumber: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: model = try r.string(o)
-      case 1: vendorName = try r.string(o)
-      case 2: firmwareVersion = try r.string(o)
-      case 3: modem = try ModemType(from: &r)
-      case 4: serialNumber = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.model = try r.string(o)
+      case 1: self.vendorName = try r.string(o)
+      case 2: self.firmwareVersion = try r.string(o)
+      case 3: try r.object(&self.modem)
+      case 4: self.serialNumber = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      model: model, vendorName: vendorName, firmwareVersion: firmwareVersion, modem: modem, serialNumber: serialNumber,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("model", model)
@@ -1230,6 +1099,7 @@ public struct ClearChargingProfileType: OCPPDataType {
 }
 
 extension ClearChargingProfileType {
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     chargingProfilePurpose
@@ -1238,24 +1108,20 @@ extension ClearChargingProfileType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var chargingProfilePurpose: ChargingProfilePurposeEnumType?
-    var evseId: Int?
-    var stackLevel: Int?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: chargingProfilePurpose = try r.enumeration(ChargingProfilePurposeEnumType.self)
-      case 1: evseId = try r.integer(o)
-      case 2: stackLevel = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.chargingProfilePurpose = try r.enumeration(ChargingProfilePurposeEnumType.self)
+      case 1: self.evseId = try r.integer(o)
+      case 2: self.stackLevel = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      chargingProfilePurpose: chargingProfilePurpose, evseId: evseId, stackLevel: stackLevel, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let chargingProfilePurpose { w.optional("chargingProfilePurpose", chargingProfilePurpose) }
@@ -1284,6 +1150,7 @@ public struct ClearMonitoringResultType: OCPPDataType {
 }
 
 extension ClearMonitoringResultType {
+  public static var blank: Self { Self(id: 0, status: .blank) }
   static let schema = ObjectSchema(
     """
     id required | required range 0..
@@ -1292,24 +1159,20 @@ extension ClearMonitoringResultType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var id = 0
-    var status: ClearMonitoringStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: id = try r.integer(o)
-      case 1: status = try r.enumeration(ClearMonitoringStatusEnumType.self)
-      case 2: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.id = try r.integer(o)
+      case 1: self.status = try r.enumeration(ClearMonitoringStatusEnumType.self)
+      case 2: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(id: id, status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("id", id)
@@ -1341,6 +1204,7 @@ public struct ClearTariffsResultType: OCPPDataType {
 
 extension ClearTariffsResultType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -1349,24 +1213,20 @@ extension ClearTariffsResultType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: TariffClearStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var tariffId: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(TariffClearStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      case 2: tariffId = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(TariffClearStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      case 2: self.tariffId = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, tariffId: tariffId, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -1394,6 +1254,7 @@ public struct ComponentType: OCPPDataType {
 }
 
 extension ComponentType {
+  public static var blank: Self { Self(name: "") }
   static let schema = ObjectSchema(
     """
     name required length ..50
@@ -1402,23 +1263,20 @@ extension ComponentType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var name = ""
-    var evse: EVSEType?
-    var instance: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: name = try r.string(o)
-      case 1: evse = try EVSEType(from: &r)
-      case 2: instance = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.name = try r.string(o)
+      case 1: try r.object(&self.evse)
+      case 2: self.instance = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(name: name, evse: evse, instance: instance, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("name", name)
@@ -1442,6 +1300,7 @@ public struct ComponentVariableType: OCPPDataType {
 }
 
 extension ComponentVariableType {
+  public static var blank: Self { Self(component: .blank) }
   static let schema = ObjectSchema(
     """
     component required
@@ -1449,22 +1308,19 @@ extension ComponentVariableType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var component: ComponentType?
-    var variable: VariableType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: component = try ComponentType(from: &r)
-      case 1: variable = try VariableType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.component)
+      case 1: try r.object(&self.variable)
+      default: try r.object(&self.customData)
       }
     }
-    guard let component else { throw r.inconsistency(o) }
-    self.init(component: component, variable: variable, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("component", component)
@@ -1498,6 +1354,10 @@ public struct CompositeScheduleType: OCPPDataType {
 }
 
 extension CompositeScheduleType {
+  public static var blank: Self { Self(
+    chargingRateUnit: .blank, chargingSchedulePeriod: [], duration: 0, evseId: 0,
+    scheduleStart: DateTime(unixMilliseconds: 0)
+  ) }
   static let schema = ObjectSchema(
     """
     chargingRateUnit required
@@ -1508,30 +1368,22 @@ extension CompositeScheduleType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var chargingRateUnit: ChargingRateUnitEnumType?
-    var chargingSchedulePeriod: [ChargingSchedulePeriodType] = []
-    var duration = 0
-    var evseId = 0
-    var scheduleStart = DateTime(unixMilliseconds: 0)
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: chargingRateUnit = try r.enumeration(ChargingRateUnitEnumType.self)
-      case 1: chargingSchedulePeriod = try r.objects(o, ChargingSchedulePeriodType.self)
-      case 2: duration = try r.integer(o)
-      case 3: evseId = try r.integer(o)
-      case 4: scheduleStart = try r.dateTime()
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.chargingRateUnit = try r.enumeration(ChargingRateUnitEnumType.self)
+      case 1: self.chargingSchedulePeriod = try r.objects(o, ChargingSchedulePeriodType.self)
+      case 2: self.duration = try r.integer(o)
+      case 3: self.evseId = try r.integer(o)
+      case 4: self.scheduleStart = try r.dateTime()
+      default: try r.object(&self.customData)
       }
     }
-    guard let chargingRateUnit else { throw r.inconsistency(o) }
-    self.init(
-      chargingRateUnit: chargingRateUnit, chargingSchedulePeriod: chargingSchedulePeriod, duration: duration,
-      evseId: evseId, scheduleStart: scheduleStart, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("chargingRateUnit", chargingRateUnit)
@@ -1565,6 +1417,7 @@ public struct ConstantStreamDataType: OCPPDataType {
 
 extension ConstantStreamDataType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(id: 0, params: .blank, variableMonitoringId: 0) }
   static let schema = ObjectSchema(
     """
     id required range 0..
@@ -1573,24 +1426,20 @@ extension ConstantStreamDataType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var id = 0
-    var params: PeriodicEventStreamParamsType?
-    var variableMonitoringId = 0
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: id = try r.integer(o)
-      case 1: params = try PeriodicEventStreamParamsType(from: &r)
-      case 2: variableMonitoringId = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.id = try r.integer(o)
+      case 1: try r.object(&self.params)
+      case 2: self.variableMonitoringId = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let params else { throw r.inconsistency(o) }
-    self.init(id: id, params: params, variableMonitoringId: variableMonitoringId, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("id", id)
@@ -1615,6 +1464,7 @@ public struct ConsumptionCostType: OCPPDataType {
 }
 
 extension ConsumptionCostType {
+  public static var blank: Self { Self(cost: [], startValue: .zero) }
   static let schema = ObjectSchema(
     """
     cost required items 1..3
@@ -1622,21 +1472,19 @@ extension ConsumptionCostType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var cost: [CostType] = []
-    var startValue = DecimalNumber.zero
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: cost = try r.objects(o, CostType.self)
-      case 1: startValue = try r.decimal(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.cost = try r.objects(o, CostType.self)
+      case 1: self.startValue = try r.decimal(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(cost: cost, startValue: startValue, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.objects("cost", cost)
@@ -1672,6 +1520,7 @@ public struct CostDetailsType: OCPPDataType {
 
 extension CostDetailsType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(totalCost: .blank, totalUsage: .blank) }
   static let schema = ObjectSchema(
     """
     totalCost required
@@ -1682,30 +1531,22 @@ extension CostDetailsType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var totalCost: TotalCostType?
-    var totalUsage: TotalUsageType?
-    var chargingPeriods: [ChargingPeriodType]?
-    var failureReason: String?
-    var failureToCalculate: Bool?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: totalCost = try TotalCostType(from: &r)
-      case 1: totalUsage = try TotalUsageType(from: &r)
-      case 2: chargingPeriods = try r.objects(o, ChargingPeriodType.self)
-      case 3: failureReason = try r.string(o)
-      case 4: failureToCalculate = try r.bool()
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.totalCost)
+      case 1: try r.object(&self.totalUsage)
+      case 2: self.chargingPeriods = try r.objects(o, ChargingPeriodType.self)
+      case 3: self.failureReason = try r.string(o)
+      case 4: self.failureToCalculate = try r.bool()
+      default: try r.object(&self.customData)
       }
     }
-    guard let totalCost, let totalUsage else { throw r.inconsistency(o) }
-    self.init(
-      totalCost: totalCost, totalUsage: totalUsage, chargingPeriods: chargingPeriods, failureReason: failureReason,
-      failureToCalculate: failureToCalculate, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("totalCost", totalCost)
@@ -1733,6 +1574,7 @@ public struct CostDimensionType: OCPPDataType {
 
 extension CostDimensionType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(type: .blank, volume: .zero) }
   static let schema = ObjectSchema(
     """
     type required
@@ -1740,22 +1582,19 @@ extension CostDimensionType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var type: CostDimensionEnumType?
-    var volume = DecimalNumber.zero
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: type = try r.enumeration(CostDimensionEnumType.self)
-      case 1: volume = try r.decimal(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.type = try r.enumeration(CostDimensionEnumType.self)
+      case 1: self.volume = try r.decimal(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let type else { throw r.inconsistency(o) }
-    self.init(type: type, volume: volume, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("type", type)
@@ -1782,6 +1621,7 @@ public struct CostType: OCPPDataType {
 }
 
 extension CostType {
+  public static var blank: Self { Self(amount: 0, costKind: .blank) }
   static let schema = ObjectSchema(
     """
     amount required
@@ -1790,24 +1630,20 @@ extension CostType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var amount = 0
-    var costKind: CostKindEnumType?
-    var amountMultiplier: Int?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: amount = try r.integer(o)
-      case 1: costKind = try r.enumeration(CostKindEnumType.self)
-      case 2: amountMultiplier = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.amount = try r.integer(o)
+      case 1: self.costKind = try r.enumeration(CostKindEnumType.self)
+      case 2: self.amountMultiplier = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let costKind else { throw r.inconsistency(o) }
-    self.init(amount: amount, costKind: costKind, amountMultiplier: amountMultiplier, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("amount", amount)

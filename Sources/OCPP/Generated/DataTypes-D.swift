@@ -38,6 +38,7 @@ public struct DCChargingParametersType: OCPPDataType {
 }
 
 extension DCChargingParametersType {
+  public static var blank: Self { Self(evMaxCurrent: .zero, evMaxVoltage: .zero) }
   static let schema = ObjectSchema(
     """
     evMaxCurrent required integer | required
@@ -51,36 +52,25 @@ extension DCChargingParametersType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var evMaxCurrent = DecimalNumber.zero
-    var evMaxVoltage = DecimalNumber.zero
-    var bulkSoC: Int?
-    var energyAmount: DecimalNumber?
-    var evEnergyCapacity: DecimalNumber?
-    var evMaxPower: DecimalNumber?
-    var fullSoC: Int?
-    var stateOfCharge: Int?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: evMaxCurrent = try r.decimal(o)
-      case 1: evMaxVoltage = try r.decimal(o)
-      case 2: bulkSoC = try r.integer(o)
-      case 3: energyAmount = try r.decimal(o)
-      case 4: evEnergyCapacity = try r.decimal(o)
-      case 5: evMaxPower = try r.decimal(o)
-      case 6: fullSoC = try r.integer(o)
-      case 7: stateOfCharge = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.evMaxCurrent = try r.decimal(o)
+      case 1: self.evMaxVoltage = try r.decimal(o)
+      case 2: self.bulkSoC = try r.integer(o)
+      case 3: self.energyAmount = try r.decimal(o)
+      case 4: self.evEnergyCapacity = try r.decimal(o)
+      case 5: self.evMaxPower = try r.decimal(o)
+      case 6: self.fullSoC = try r.integer(o)
+      case 7: self.stateOfCharge = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      evMaxCurrent: evMaxCurrent, evMaxVoltage: evMaxVoltage, bulkSoC: bulkSoC, energyAmount: energyAmount,
-      evEnergyCapacity: evEnergyCapacity, evMaxPower: evMaxPower, fullSoC: fullSoC, stateOfCharge: stateOfCharge,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integral201("evMaxCurrent", evMaxCurrent)
@@ -217,6 +207,7 @@ public struct DERChargingParametersType: OCPPDataType {
 
 extension DERChargingParametersType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     evDurationLevel1DCInjection
@@ -263,122 +254,58 @@ extension DERChargingParametersType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var evDurationLevel1DCInjection: DecimalNumber?
-    var evDurationLevel2DCInjection: DecimalNumber?
-    var evInverterHwVersion: String?
-    var evInverterManufacturer: String?
-    var evInverterModel: String?
-    var evInverterSerialNumber: String?
-    var evInverterSwVersion: String?
-    var evIslandingDetectionMethod: [IslandingDetectionEnumType]?
-    var evIslandingTripTime: DecimalNumber?
-    var evMaximumLevel1DCInjection: DecimalNumber?
-    var evMaximumLevel2DCInjection: DecimalNumber?
-    var evOverExcitedMaxDischargePower: DecimalNumber?
-    var evOverExcitedPowerFactor: DecimalNumber?
-    var evReactiveSusceptance: DecimalNumber?
-    var evSessionTotalDischargeEnergyAvailable: DecimalNumber?
-    var evSupportedDERControl: [DERControlEnumType]?
-    var evUnderExcitedMaxDischargePower: DecimalNumber?
-    var evUnderExcitedPowerFactor: DecimalNumber?
-    var maxApparentPower: DecimalNumber?
-    var maxChargeApparentPower: DecimalNumber?
-    var maxChargeApparentPower_L2: DecimalNumber?
-    var maxChargeApparentPower_L3: DecimalNumber?
-    var maxChargeReactivePower: DecimalNumber?
-    var maxChargeReactivePower_L2: DecimalNumber?
-    var maxChargeReactivePower_L3: DecimalNumber?
-    var maxDischargeApparentPower: DecimalNumber?
-    var maxDischargeApparentPower_L2: DecimalNumber?
-    var maxDischargeApparentPower_L3: DecimalNumber?
-    var maxDischargeReactivePower: DecimalNumber?
-    var maxDischargeReactivePower_L2: DecimalNumber?
-    var maxDischargeReactivePower_L3: DecimalNumber?
-    var maxNominalVoltage: DecimalNumber?
-    var minChargeReactivePower: DecimalNumber?
-    var minChargeReactivePower_L2: DecimalNumber?
-    var minChargeReactivePower_L3: DecimalNumber?
-    var minDischargeReactivePower: DecimalNumber?
-    var minDischargeReactivePower_L2: DecimalNumber?
-    var minDischargeReactivePower_L3: DecimalNumber?
-    var minNominalVoltage: DecimalNumber?
-    var nominalVoltage: DecimalNumber?
-    var nominalVoltageOffset: DecimalNumber?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: evDurationLevel1DCInjection = try r.decimal(o)
-      case 1: evDurationLevel2DCInjection = try r.decimal(o)
-      case 2: evInverterHwVersion = try r.string(o)
-      case 3: evInverterManufacturer = try r.string(o)
-      case 4: evInverterModel = try r.string(o)
-      case 5: evInverterSerialNumber = try r.string(o)
-      case 6: evInverterSwVersion = try r.string(o)
-      case 7: evIslandingDetectionMethod = try r.enumerations(o, IslandingDetectionEnumType.self)
-      case 8: evIslandingTripTime = try r.decimal(o)
-      case 9: evMaximumLevel1DCInjection = try r.decimal(o)
-      case 10: evMaximumLevel2DCInjection = try r.decimal(o)
-      case 11: evOverExcitedMaxDischargePower = try r.decimal(o)
-      case 12: evOverExcitedPowerFactor = try r.decimal(o)
-      case 13: evReactiveSusceptance = try r.decimal(o)
-      case 14: evSessionTotalDischargeEnergyAvailable = try r.decimal(o)
-      case 15: evSupportedDERControl = try r.enumerations(o, DERControlEnumType.self)
-      case 16: evUnderExcitedMaxDischargePower = try r.decimal(o)
-      case 17: evUnderExcitedPowerFactor = try r.decimal(o)
-      case 18: maxApparentPower = try r.decimal(o)
-      case 19: maxChargeApparentPower = try r.decimal(o)
-      case 20: maxChargeApparentPower_L2 = try r.decimal(o)
-      case 21: maxChargeApparentPower_L3 = try r.decimal(o)
-      case 22: maxChargeReactivePower = try r.decimal(o)
-      case 23: maxChargeReactivePower_L2 = try r.decimal(o)
-      case 24: maxChargeReactivePower_L3 = try r.decimal(o)
-      case 25: maxDischargeApparentPower = try r.decimal(o)
-      case 26: maxDischargeApparentPower_L2 = try r.decimal(o)
-      case 27: maxDischargeApparentPower_L3 = try r.decimal(o)
-      case 28: maxDischargeReactivePower = try r.decimal(o)
-      case 29: maxDischargeReactivePower_L2 = try r.decimal(o)
-      case 30: maxDischargeReactivePower_L3 = try r.decimal(o)
-      case 31: maxNominalVoltage = try r.decimal(o)
-      case 32: minChargeReactivePower = try r.decimal(o)
-      case 33: minChargeReactivePower_L2 = try r.decimal(o)
-      case 34: minChargeReactivePower_L3 = try r.decimal(o)
-      case 35: minDischargeReactivePower = try r.decimal(o)
-      case 36: minDischargeReactivePower_L2 = try r.decimal(o)
-      case 37: minDischargeReactivePower_L3 = try r.decimal(o)
-      case 38: minNominalVoltage = try r.decimal(o)
-      case 39: nominalVoltage = try r.decimal(o)
-      case 40: nominalVoltageOffset = try r.decimal(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.evDurationLevel1DCInjection = try r.decimal(o)
+      case 1: self.evDurationLevel2DCInjection = try r.decimal(o)
+      case 2: self.evInverterHwVersion = try r.string(o)
+      case 3: self.evInverterManufacturer = try r.string(o)
+      case 4: self.evInverterModel = try r.string(o)
+      case 5: self.evInverterSerialNumber = try r.string(o)
+      case 6: self.evInverterSwVersion = try r.string(o)
+      case 7: self.evIslandingDetectionMethod = try r.enumerations(o, IslandingDetectionEnumType.self)
+      case 8: self.evIslandingTripTime = try r.decimal(o)
+      case 9: self.evMaximumLevel1DCInjection = try r.decimal(o)
+      case 10: self.evMaximumLevel2DCInjection = try r.decimal(o)
+      case 11: self.evOverExcitedMaxDischargePower = try r.decimal(o)
+      case 12: self.evOverExcitedPowerFactor = try r.decimal(o)
+      case 13: self.evReactiveSusceptance = try r.decimal(o)
+      case 14: self.evSessionTotalDischargeEnergyAvailable = try r.decimal(o)
+      case 15: self.evSupportedDERControl = try r.enumerations(o, DERControlEnumType.self)
+      case 16: self.evUnderExcitedMaxDischargePower = try r.decimal(o)
+      case 17: self.evUnderExcitedPowerFactor = try r.decimal(o)
+      case 18: self.maxApparentPower = try r.decimal(o)
+      case 19: self.maxChargeApparentPower = try r.decimal(o)
+      case 20: self.maxChargeApparentPower_L2 = try r.decimal(o)
+      case 21: self.maxChargeApparentPower_L3 = try r.decimal(o)
+      case 22: self.maxChargeReactivePower = try r.decimal(o)
+      case 23: self.maxChargeReactivePower_L2 = try r.decimal(o)
+      case 24: self.maxChargeReactivePower_L3 = try r.decimal(o)
+      case 25: self.maxDischargeApparentPower = try r.decimal(o)
+      case 26: self.maxDischargeApparentPower_L2 = try r.decimal(o)
+      case 27: self.maxDischargeApparentPower_L3 = try r.decimal(o)
+      case 28: self.maxDischargeReactivePower = try r.decimal(o)
+      case 29: self.maxDischargeReactivePower_L2 = try r.decimal(o)
+      case 30: self.maxDischargeReactivePower_L3 = try r.decimal(o)
+      case 31: self.maxNominalVoltage = try r.decimal(o)
+      case 32: self.minChargeReactivePower = try r.decimal(o)
+      case 33: self.minChargeReactivePower_L2 = try r.decimal(o)
+      case 34: self.minChargeReactivePower_L3 = try r.decimal(o)
+      case 35: self.minDischargeReactivePower = try r.decimal(o)
+      case 36: self.minDischargeReactivePower_L2 = try r.decimal(o)
+      case 37: self.minDischargeReactivePower_L3 = try r.decimal(o)
+      case 38: self.minNominalVoltage = try r.decimal(o)
+      case 39: self.nominalVoltage = try r.decimal(o)
+      case 40: self.nominalVoltageOffset = try r.decimal(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      evDurationLevel1DCInjection: evDurationLevel1DCInjection,
-      evDurationLevel2DCInjection: evDurationLevel2DCInjection, evInverterHwVersion: evInverterHwVersion,
-      evInverterManufacturer: evInverterManufacturer, evInverterModel: evInverterModel,
-      evInverterSerialNumber: evInverterSerialNumber, evInverterSwVersion: evInverterSwVersion,
-      evIslandingDetectionMethod: evIslandingDetectionMethod, evIslandingTripTime: evIslandingTripTime,
-      evMaximumLevel1DCInjection: evMaximumLevel1DCInjection, evMaximumLevel2DCInjection: evMaximumLevel2DCInjection,
-      evOverExcitedMaxDischargePower: evOverExcitedMaxDischargePower,
-      evOverExcitedPowerFactor: evOverExcitedPowerFactor, evReactiveSusceptance: evReactiveSusceptance,
-      evSessionTotalDischargeEnergyAvailable: evSessionTotalDischargeEnergyAvailable,
-      evSupportedDERControl: evSupportedDERControl, evUnderExcitedMaxDischargePower: evUnderExcitedMaxDischargePower,
-      evUnderExcitedPowerFactor: evUnderExcitedPowerFactor, maxApparentPower: maxApparentPower,
-      maxChargeApparentPower: maxChargeApparentPower, maxChargeApparentPower_L2: maxChargeApparentPower_L2,
-      maxChargeApparentPower_L3: maxChargeApparentPower_L3, maxChargeReactivePower: maxChargeReactivePower,
-      maxChargeReactivePower_L2: maxChargeReactivePower_L2, maxChargeReactivePower_L3: maxChargeReactivePower_L3,
-      maxDischargeApparentPower: maxDischargeApparentPower, maxDischargeApparentPower_L2: maxDischargeApparentPower_L2,
-      maxDischargeApparentPower_L3: maxDischargeApparentPower_L3, maxDischargeReactivePower: maxDischargeReactivePower,
-      maxDischargeReactivePower_L2: maxDischargeReactivePower_L2,
-      maxDischargeReactivePower_L3: maxDischargeReactivePower_L3, maxNominalVoltage: maxNominalVoltage,
-      minChargeReactivePower: minChargeReactivePower, minChargeReactivePower_L2: minChargeReactivePower_L2,
-      minChargeReactivePower_L3: minChargeReactivePower_L3, minDischargeReactivePower: minDischargeReactivePower,
-      minDischargeReactivePower_L2: minDischargeReactivePower_L2,
-      minDischargeReactivePower_L3: minDischargeReactivePower_L3, minNominalVoltage: minNominalVoltage,
-      nominalVoltage: nominalVoltage, nominalVoltageOffset: nominalVoltageOffset, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let evDurationLevel1DCInjection { w.decimal("evDurationLevel1DCInjection", evDurationLevel1DCInjection) }
@@ -452,6 +379,9 @@ public struct DERCurveGetType: OCPPDataType {
 
 extension DERCurveGetType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(
+    curve: .blank, curveType: .blank, id: "", isDefault: false, isSuperseded: false
+  ) }
   static let schema = ObjectSchema(
     """
     curve required
@@ -462,30 +392,22 @@ extension DERCurveGetType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var curve: DERCurveType?
-    var curveType: DERControlEnumType?
-    var id = ""
-    var isDefault = false
-    var isSuperseded = false
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: curve = try DERCurveType(from: &r)
-      case 1: curveType = try r.enumeration(DERControlEnumType.self)
-      case 2: id = try r.string(o)
-      case 3: isDefault = try r.bool()
-      case 4: isSuperseded = try r.bool()
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.curve)
+      case 1: self.curveType = try r.enumeration(DERControlEnumType.self)
+      case 2: self.id = try r.string(o)
+      case 3: self.isDefault = try r.bool()
+      case 4: self.isSuperseded = try r.bool()
+      default: try r.object(&self.customData)
       }
     }
-    guard let curve, let curveType else { throw r.inconsistency(o) }
-    self.init(
-      curve: curve, curveType: curveType, id: id, isDefault: isDefault, isSuperseded: isSuperseded,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("curve", curve)
@@ -513,6 +435,7 @@ public struct DERCurvePointsType: OCPPDataType {
 
 extension DERCurvePointsType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(x: .zero, y: .zero) }
   static let schema = ObjectSchema(
     """
     x required
@@ -520,21 +443,19 @@ extension DERCurvePointsType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var x = DecimalNumber.zero
-    var y = DecimalNumber.zero
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: x = try r.decimal(o)
-      case 1: y = try r.decimal(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.x = try r.decimal(o)
+      case 1: self.y = try r.decimal(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(x: x, y: y, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.decimal("x", x)
@@ -580,6 +501,7 @@ public struct DERCurveType: OCPPDataType {
 
 extension DERCurveType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(curveData: [], priority: 0, yUnit: .blank) }
   static let schema = ObjectSchema(
     """
     curveData required items 1..10
@@ -594,39 +516,26 @@ extension DERCurveType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var curveData: [DERCurvePointsType] = []
-    var priority = 0
-    var yUnit: DERUnitEnumType?
-    var duration: DecimalNumber?
-    var hysteresis: HysteresisType?
-    var reactivePowerParams: ReactivePowerParamsType?
-    var responseTime: DecimalNumber?
-    var startTime: DateTime?
-    var voltageParams: VoltageParamsType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: curveData = try r.objects(o, DERCurvePointsType.self)
-      case 1: priority = try r.integer(o)
-      case 2: yUnit = try r.enumeration(DERUnitEnumType.self)
-      case 3: duration = try r.decimal(o)
-      case 4: hysteresis = try HysteresisType(from: &r)
-      case 5: reactivePowerParams = try ReactivePowerParamsType(from: &r)
-      case 6: responseTime = try r.decimal(o)
-      case 7: startTime = try r.dateTime()
-      case 8: voltageParams = try VoltageParamsType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.curveData = try r.objects(o, DERCurvePointsType.self)
+      case 1: self.priority = try r.integer(o)
+      case 2: self.yUnit = try r.enumeration(DERUnitEnumType.self)
+      case 3: self.duration = try r.decimal(o)
+      case 4: try r.object(&self.hysteresis)
+      case 5: try r.object(&self.reactivePowerParams)
+      case 6: self.responseTime = try r.decimal(o)
+      case 7: self.startTime = try r.dateTime()
+      case 8: try r.object(&self.voltageParams)
+      default: try r.object(&self.customData)
       }
     }
-    guard let yUnit else { throw r.inconsistency(o) }
-    self.init(
-      curveData: curveData, priority: priority, yUnit: yUnit, duration: duration, hysteresis: hysteresis,
-      reactivePowerParams: reactivePowerParams, responseTime: responseTime, startTime: startTime,
-      voltageParams: voltageParams, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.objects("curveData", curveData)

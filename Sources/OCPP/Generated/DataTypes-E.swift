@@ -17,6 +17,7 @@ public struct EVAbsolutePriceScheduleEntryType: OCPPDataType {
 
 extension EVAbsolutePriceScheduleEntryType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(duration: 0, evPriceRule: []) }
   static let schema = ObjectSchema(
     """
     duration required
@@ -24,21 +25,19 @@ extension EVAbsolutePriceScheduleEntryType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var duration = 0
-    var evPriceRule: [EVPriceRuleType] = []
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: duration = try r.integer(o)
-      case 1: evPriceRule = try r.objects(o, EVPriceRuleType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.duration = try r.integer(o)
+      case 1: self.evPriceRule = try r.objects(o, EVPriceRuleType.self)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(duration: duration, evPriceRule: evPriceRule, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("duration", duration)
@@ -73,6 +72,9 @@ public struct EVAbsolutePriceScheduleType: OCPPDataType {
 
 extension EVAbsolutePriceScheduleType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(
+    currency: "", evAbsolutePriceScheduleEntries: [], priceAlgorithm: "", timeAnchor: DateTime(unixMilliseconds: 0)
+  ) }
   static let schema = ObjectSchema(
     """
     currency required length ..3
@@ -82,27 +84,21 @@ extension EVAbsolutePriceScheduleType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var currency = ""
-    var evAbsolutePriceScheduleEntries: [EVAbsolutePriceScheduleEntryType] = []
-    var priceAlgorithm = ""
-    var timeAnchor = DateTime(unixMilliseconds: 0)
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: currency = try r.string(o)
-      case 1: evAbsolutePriceScheduleEntries = try r.objects(o, EVAbsolutePriceScheduleEntryType.self)
-      case 2: priceAlgorithm = try r.string(o)
-      case 3: timeAnchor = try r.dateTime()
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.currency = try r.string(o)
+      case 1: self.evAbsolutePriceScheduleEntries = try r.objects(o, EVAbsolutePriceScheduleEntryType.self)
+      case 2: self.priceAlgorithm = try r.string(o)
+      case 3: self.timeAnchor = try r.dateTime()
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      currency: currency, evAbsolutePriceScheduleEntries: evAbsolutePriceScheduleEntries,
-      priceAlgorithm: priceAlgorithm, timeAnchor: timeAnchor, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("currency", currency)
@@ -132,6 +128,7 @@ public struct EVEnergyOfferType: OCPPDataType {
 
 extension EVEnergyOfferType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(evPowerSchedule: .blank) }
   static let schema = ObjectSchema(
     """
     evPowerSchedule required
@@ -139,23 +136,19 @@ extension EVEnergyOfferType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var evPowerSchedule: EVPowerScheduleType?
-    var evAbsolutePriceSchedule: EVAbsolutePriceScheduleType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: evPowerSchedule = try EVPowerScheduleType(from: &r)
-      case 1: evAbsolutePriceSchedule = try EVAbsolutePriceScheduleType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.evPowerSchedule)
+      case 1: try r.object(&self.evAbsolutePriceSchedule)
+      default: try r.object(&self.customData)
       }
     }
-    guard let evPowerSchedule else { throw r.inconsistency(o) }
-    self.init(
-      evPowerSchedule: evPowerSchedule, evAbsolutePriceSchedule: evAbsolutePriceSchedule, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("evPowerSchedule", evPowerSchedule)
@@ -180,6 +173,7 @@ public struct EVPowerScheduleEntryType: OCPPDataType {
 
 extension EVPowerScheduleEntryType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(duration: 0, power: .zero) }
   static let schema = ObjectSchema(
     """
     duration required
@@ -187,21 +181,19 @@ extension EVPowerScheduleEntryType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var duration = 0
-    var power = DecimalNumber.zero
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: duration = try r.integer(o)
-      case 1: power = try r.decimal(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.duration = try r.integer(o)
+      case 1: self.power = try r.decimal(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(duration: duration, power: power, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("duration", duration)
@@ -229,6 +221,7 @@ public struct EVPowerScheduleType: OCPPDataType {
 
 extension EVPowerScheduleType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(evPowerScheduleEntries: [], timeAnchor: DateTime(unixMilliseconds: 0)) }
   static let schema = ObjectSchema(
     """
     evPowerScheduleEntries required items 1..1024
@@ -236,21 +229,19 @@ extension EVPowerScheduleType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var evPowerScheduleEntries: [EVPowerScheduleEntryType] = []
-    var timeAnchor = DateTime(unixMilliseconds: 0)
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: evPowerScheduleEntries = try r.objects(o, EVPowerScheduleEntryType.self)
-      case 1: timeAnchor = try r.dateTime()
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.evPowerScheduleEntries = try r.objects(o, EVPowerScheduleEntryType.self)
+      case 1: self.timeAnchor = try r.dateTime()
+      default: try r.object(&self.customData)
       }
     }
-    self.init(evPowerScheduleEntries: evPowerScheduleEntries, timeAnchor: timeAnchor, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.objects("evPowerScheduleEntries", evPowerScheduleEntries)
@@ -275,6 +266,7 @@ public struct EVPriceRuleType: OCPPDataType {
 
 extension EVPriceRuleType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(energyFee: .zero, powerRangeStart: .zero) }
   static let schema = ObjectSchema(
     """
     energyFee required
@@ -282,21 +274,19 @@ extension EVPriceRuleType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var energyFee = DecimalNumber.zero
-    var powerRangeStart = DecimalNumber.zero
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: energyFee = try r.decimal(o)
-      case 1: powerRangeStart = try r.decimal(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.energyFee = try r.decimal(o)
+      case 1: self.powerRangeStart = try r.decimal(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(energyFee: energyFee, powerRangeStart: powerRangeStart, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.decimal("energyFee", energyFee)
@@ -321,6 +311,7 @@ public struct EVSEType: OCPPDataType {
 }
 
 extension EVSEType {
+  public static var blank: Self { Self(id: 0) }
   static let schema = ObjectSchema(
     """
     id required | required range 0..
@@ -328,21 +319,19 @@ extension EVSEType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var id = 0
-    var connectorId: Int?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: id = try r.integer(o)
-      case 1: connectorId = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.id = try r.integer(o)
+      case 1: self.connectorId = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(id: id, connectorId: connectorId, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("id", id)
@@ -368,6 +357,7 @@ public struct EnterServiceGetType: OCPPDataType {
 
 extension EnterServiceGetType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(enterService: .blank, id: "") }
   static let schema = ObjectSchema(
     """
     enterService required
@@ -375,22 +365,19 @@ extension EnterServiceGetType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var enterService: EnterServiceType?
-    var id = ""
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: enterService = try EnterServiceType(from: &r)
-      case 1: id = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.enterService)
+      case 1: self.id = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let enterService else { throw r.inconsistency(o) }
-    self.init(enterService: enterService, id: id, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("enterService", enterService)
@@ -432,6 +419,9 @@ public struct EnterServiceType: OCPPDataType {
 
 extension EnterServiceType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(
+    highFreq: .zero, highVoltage: .zero, lowFreq: .zero, lowVoltage: .zero, priority: 0
+  ) }
   static let schema = ObjectSchema(
     """
     highFreq required
@@ -445,35 +435,25 @@ extension EnterServiceType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var highFreq = DecimalNumber.zero
-    var highVoltage = DecimalNumber.zero
-    var lowFreq = DecimalNumber.zero
-    var lowVoltage = DecimalNumber.zero
-    var priority = 0
-    var delay: DecimalNumber?
-    var rampRate: DecimalNumber?
-    var randomDelay: DecimalNumber?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: highFreq = try r.decimal(o)
-      case 1: highVoltage = try r.decimal(o)
-      case 2: lowFreq = try r.decimal(o)
-      case 3: lowVoltage = try r.decimal(o)
-      case 4: priority = try r.integer(o)
-      case 5: delay = try r.decimal(o)
-      case 6: rampRate = try r.decimal(o)
-      case 7: randomDelay = try r.decimal(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.highFreq = try r.decimal(o)
+      case 1: self.highVoltage = try r.decimal(o)
+      case 2: self.lowFreq = try r.decimal(o)
+      case 3: self.lowVoltage = try r.decimal(o)
+      case 4: self.priority = try r.integer(o)
+      case 5: self.delay = try r.decimal(o)
+      case 6: self.rampRate = try r.decimal(o)
+      case 7: self.randomDelay = try r.decimal(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      highFreq: highFreq, highVoltage: highVoltage, lowFreq: lowFreq, lowVoltage: lowVoltage, priority: priority,
-      delay: delay, rampRate: rampRate, randomDelay: randomDelay, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.decimal("highFreq", highFreq)
@@ -539,6 +519,10 @@ public struct EventDataType: OCPPDataType {
 }
 
 extension EventDataType {
+  public static var blank: Self { Self(
+    actualValue: "", component: .blank, eventId: 0, eventNotificationType: .blank,
+    timestamp: DateTime(unixMilliseconds: 0), trigger: .blank, variable: .blank
+  ) }
   static let schema = ObjectSchema(
     """
     actualValue required length ..2500
@@ -558,50 +542,31 @@ extension EventDataType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var actualValue = ""
-    var component: ComponentType?
-    var eventId = 0
-    var eventNotificationType: EventNotificationEnumType?
-    var timestamp = DateTime(unixMilliseconds: 0)
-    var trigger: EventTriggerEnumType?
-    var variable: VariableType?
-    var cause: Int?
-    var cleared: Bool?
-    var severity: Int?
-    var techCode: String?
-    var techInfo: String?
-    var transactionId: String?
-    var variableMonitoringId: Int?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: actualValue = try r.string(o)
-      case 1: component = try ComponentType(from: &r)
-      case 2: eventId = try r.integer(o)
-      case 3: eventNotificationType = try r.enumeration(EventNotificationEnumType.self)
-      case 4: timestamp = try r.dateTime()
-      case 5: trigger = try r.enumeration(EventTriggerEnumType.self)
-      case 6: variable = try VariableType(from: &r)
-      case 7: cause = try r.integer(o)
-      case 8: cleared = try r.bool()
-      case 9: severity = try r.integer(o)
-      case 10: techCode = try r.string(o)
-      case 11: techInfo = try r.string(o)
-      case 12: transactionId = try r.string(o)
-      case 13: variableMonitoringId = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.actualValue = try r.string(o)
+      case 1: try r.object(&self.component)
+      case 2: self.eventId = try r.integer(o)
+      case 3: self.eventNotificationType = try r.enumeration(EventNotificationEnumType.self)
+      case 4: self.timestamp = try r.dateTime()
+      case 5: self.trigger = try r.enumeration(EventTriggerEnumType.self)
+      case 6: try r.object(&self.variable)
+      case 7: self.cause = try r.integer(o)
+      case 8: self.cleared = try r.bool()
+      case 9: self.severity = try r.integer(o)
+      case 10: self.techCode = try r.string(o)
+      case 11: self.techInfo = try r.string(o)
+      case 12: self.transactionId = try r.string(o)
+      case 13: self.variableMonitoringId = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let component, let eventNotificationType, let trigger, let variable else { throw r.inconsistency(o) }
-    self.init(
-      actualValue: actualValue, component: component, eventId: eventId, eventNotificationType: eventNotificationType,
-      timestamp: timestamp, trigger: trigger, variable: variable, cause: cause, cleared: cleared, severity: severity,
-      techCode: techCode, techInfo: techInfo, transactionId: transactionId, variableMonitoringId: variableMonitoringId,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("actualValue", actualValue)

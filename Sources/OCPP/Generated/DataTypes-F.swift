@@ -26,6 +26,7 @@ public struct FirmwareType: OCPPDataType {
 }
 
 extension FirmwareType {
+  public static var blank: Self { Self(location: "", retrieveDateTime: DateTime(unixMilliseconds: 0)) }
   static let schema = ObjectSchema(
     """
     location required length ..512 | required length ..2000
@@ -36,29 +37,22 @@ extension FirmwareType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var location = ""
-    var retrieveDateTime = DateTime(unixMilliseconds: 0)
-    var installDateTime: DateTime?
-    var signature: String?
-    var signingCertificate: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: location = try r.string(o)
-      case 1: retrieveDateTime = try r.dateTime()
-      case 2: installDateTime = try r.dateTime()
-      case 3: signature = try r.string(o)
-      case 4: signingCertificate = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.location = try r.string(o)
+      case 1: self.retrieveDateTime = try r.dateTime()
+      case 2: self.installDateTime = try r.dateTime()
+      case 3: self.signature = try r.string(o)
+      case 4: self.signingCertificate = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      location: location, retrieveDateTime: retrieveDateTime, installDateTime: installDateTime, signature: signature,
-      signingCertificate: signingCertificate, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("location", location)
@@ -93,6 +87,7 @@ public struct FixedPFGetType: OCPPDataType {
 
 extension FixedPFGetType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(fixedPF: .blank, id: "", isDefault: false, isSuperseded: false) }
   static let schema = ObjectSchema(
     """
     fixedPF required
@@ -102,26 +97,21 @@ extension FixedPFGetType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var fixedPF: FixedPFType?
-    var id = ""
-    var isDefault = false
-    var isSuperseded = false
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: fixedPF = try FixedPFType(from: &r)
-      case 1: id = try r.string(o)
-      case 2: isDefault = try r.bool()
-      case 3: isSuperseded = try r.bool()
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.fixedPF)
+      case 1: self.id = try r.string(o)
+      case 2: self.isDefault = try r.bool()
+      case 3: self.isSuperseded = try r.bool()
+      default: try r.object(&self.customData)
       }
     }
-    guard let fixedPF else { throw r.inconsistency(o) }
-    self.init(fixedPF: fixedPF, id: id, isDefault: isDefault, isSuperseded: isSuperseded, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("fixedPF", fixedPF)
@@ -158,6 +148,7 @@ public struct FixedPFType: OCPPDataType {
 
 extension FixedPFType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(displacement: .zero, excitation: false, priority: 0) }
   static let schema = ObjectSchema(
     """
     displacement required
@@ -168,29 +159,22 @@ extension FixedPFType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var displacement = DecimalNumber.zero
-    var excitation = false
-    var priority = 0
-    var duration: DecimalNumber?
-    var startTime: DateTime?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: displacement = try r.decimal(o)
-      case 1: excitation = try r.bool()
-      case 2: priority = try r.integer(o)
-      case 3: duration = try r.decimal(o)
-      case 4: startTime = try r.dateTime()
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.displacement = try r.decimal(o)
+      case 1: self.excitation = try r.bool()
+      case 2: self.priority = try r.integer(o)
+      case 3: self.duration = try r.decimal(o)
+      case 4: self.startTime = try r.dateTime()
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      displacement: displacement, excitation: excitation, priority: priority, duration: duration, startTime: startTime,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.decimal("displacement", displacement)
@@ -225,6 +209,7 @@ public struct FixedVarGetType: OCPPDataType {
 
 extension FixedVarGetType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(fixedVar: .blank, id: "", isDefault: false, isSuperseded: false) }
   static let schema = ObjectSchema(
     """
     fixedVar required
@@ -234,26 +219,21 @@ extension FixedVarGetType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var fixedVar: FixedVarType?
-    var id = ""
-    var isDefault = false
-    var isSuperseded = false
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: fixedVar = try FixedVarType(from: &r)
-      case 1: id = try r.string(o)
-      case 2: isDefault = try r.bool()
-      case 3: isSuperseded = try r.bool()
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.fixedVar)
+      case 1: self.id = try r.string(o)
+      case 2: self.isDefault = try r.bool()
+      case 3: self.isSuperseded = try r.bool()
+      default: try r.object(&self.customData)
       }
     }
-    guard let fixedVar else { throw r.inconsistency(o) }
-    self.init(fixedVar: fixedVar, id: id, isDefault: isDefault, isSuperseded: isSuperseded, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("fixedVar", fixedVar)
@@ -290,6 +270,7 @@ public struct FixedVarType: OCPPDataType {
 
 extension FixedVarType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(priority: 0, setpoint: .zero, unit: .blank) }
   static let schema = ObjectSchema(
     """
     priority required range 0..
@@ -300,30 +281,22 @@ extension FixedVarType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var priority = 0
-    var setpoint = DecimalNumber.zero
-    var unit: DERUnitEnumType?
-    var duration: DecimalNumber?
-    var startTime: DateTime?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: priority = try r.integer(o)
-      case 1: setpoint = try r.decimal(o)
-      case 2: unit = try r.enumeration(DERUnitEnumType.self)
-      case 3: duration = try r.decimal(o)
-      case 4: startTime = try r.dateTime()
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.priority = try r.integer(o)
+      case 1: self.setpoint = try r.decimal(o)
+      case 2: self.unit = try r.enumeration(DERUnitEnumType.self)
+      case 3: self.duration = try r.decimal(o)
+      case 4: self.startTime = try r.dateTime()
+      default: try r.object(&self.customData)
       }
     }
-    guard let unit else { throw r.inconsistency(o) }
-    self.init(
-      priority: priority, setpoint: setpoint, unit: unit, duration: duration, startTime: startTime,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("priority", priority)
@@ -358,6 +331,7 @@ public struct FreqDroopGetType: OCPPDataType {
 
 extension FreqDroopGetType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(freqDroop: .blank, id: "", isDefault: false, isSuperseded: false) }
   static let schema = ObjectSchema(
     """
     freqDroop required
@@ -367,26 +341,21 @@ extension FreqDroopGetType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var freqDroop: FreqDroopType?
-    var id = ""
-    var isDefault = false
-    var isSuperseded = false
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: freqDroop = try FreqDroopType(from: &r)
-      case 1: id = try r.string(o)
-      case 2: isDefault = try r.bool()
-      case 3: isSuperseded = try r.bool()
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.freqDroop)
+      case 1: self.id = try r.string(o)
+      case 2: self.isDefault = try r.bool()
+      case 3: self.isSuperseded = try r.bool()
+      default: try r.object(&self.customData)
       }
     }
-    guard let freqDroop else { throw r.inconsistency(o) }
-    self.init(freqDroop: freqDroop, id: id, isDefault: isDefault, isSuperseded: isSuperseded, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("freqDroop", freqDroop)
@@ -430,6 +399,9 @@ public struct FreqDroopType: OCPPDataType {
 
 extension FreqDroopType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(
+    overDroop: .zero, overFreq: .zero, priority: 0, responseTime: .zero, underDroop: .zero, underFreq: .zero
+  ) }
   static let schema = ObjectSchema(
     """
     overDroop required
@@ -443,35 +415,25 @@ extension FreqDroopType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var overDroop = DecimalNumber.zero
-    var overFreq = DecimalNumber.zero
-    var priority = 0
-    var responseTime = DecimalNumber.zero
-    var underDroop = DecimalNumber.zero
-    var underFreq = DecimalNumber.zero
-    var duration: DecimalNumber?
-    var startTime: DateTime?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: overDroop = try r.decimal(o)
-      case 1: overFreq = try r.decimal(o)
-      case 2: priority = try r.integer(o)
-      case 3: responseTime = try r.decimal(o)
-      case 4: underDroop = try r.decimal(o)
-      case 5: underFreq = try r.decimal(o)
-      case 6: duration = try r.decimal(o)
-      case 7: startTime = try r.dateTime()
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.overDroop = try r.decimal(o)
+      case 1: self.overFreq = try r.decimal(o)
+      case 2: self.priority = try r.integer(o)
+      case 3: self.responseTime = try r.decimal(o)
+      case 4: self.underDroop = try r.decimal(o)
+      case 5: self.underFreq = try r.decimal(o)
+      case 6: self.duration = try r.decimal(o)
+      case 7: self.startTime = try r.dateTime()
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      overDroop: overDroop, overFreq: overFreq, priority: priority, responseTime: responseTime, underDroop: underDroop,
-      underFreq: underFreq, duration: duration, startTime: startTime, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.decimal("overDroop", overDroop)

@@ -19,6 +19,7 @@ public struct GetVariableDataType: OCPPDataType {
 }
 
 extension GetVariableDataType {
+  public static var blank: Self { Self(component: .blank, variable: .blank) }
   static let schema = ObjectSchema(
     """
     component required
@@ -27,24 +28,20 @@ extension GetVariableDataType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var component: ComponentType?
-    var variable: VariableType?
-    var attributeType: AttributeEnumType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: component = try ComponentType(from: &r)
-      case 1: variable = try VariableType(from: &r)
-      case 2: attributeType = try r.enumeration(AttributeEnumType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.component)
+      case 1: try r.object(&self.variable)
+      case 2: self.attributeType = try r.enumeration(AttributeEnumType.self)
+      default: try r.object(&self.customData)
       }
     }
-    guard let component, let variable else { throw r.inconsistency(o) }
-    self.init(component: component, variable: variable, attributeType: attributeType, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("component", component)
@@ -81,6 +78,7 @@ public struct GetVariableResultType: OCPPDataType {
 }
 
 extension GetVariableResultType {
+  public static var blank: Self { Self(attributeStatus: .blank, component: .blank, variable: .blank) }
   static let schema = ObjectSchema(
     """
     attributeStatus required
@@ -92,33 +90,23 @@ extension GetVariableResultType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var attributeStatus: GetVariableStatusEnumType?
-    var component: ComponentType?
-    var variable: VariableType?
-    var attributeStatusInfo: StatusInfoType?
-    var attributeType: AttributeEnumType?
-    var attributeValue: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: attributeStatus = try r.enumeration(GetVariableStatusEnumType.self)
-      case 1: component = try ComponentType(from: &r)
-      case 2: variable = try VariableType(from: &r)
-      case 3: attributeStatusInfo = try StatusInfoType(from: &r)
-      case 4: attributeType = try r.enumeration(AttributeEnumType.self)
-      case 5: attributeValue = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.attributeStatus = try r.enumeration(GetVariableStatusEnumType.self)
+      case 1: try r.object(&self.component)
+      case 2: try r.object(&self.variable)
+      case 3: try r.object(&self.attributeStatusInfo)
+      case 4: self.attributeType = try r.enumeration(AttributeEnumType.self)
+      case 5: self.attributeValue = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let attributeStatus, let component, let variable else { throw r.inconsistency(o) }
-    self.init(
-      attributeStatus: attributeStatus, component: component, variable: variable,
-      attributeStatusInfo: attributeStatusInfo, attributeType: attributeType, attributeValue: attributeValue,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("attributeStatus", attributeStatus)
@@ -148,6 +136,7 @@ public struct GradientGetType: OCPPDataType {
 
 extension GradientGetType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(gradient: .blank, id: "") }
   static let schema = ObjectSchema(
     """
     gradient required
@@ -155,22 +144,19 @@ extension GradientGetType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var gradient: GradientType?
-    var id = ""
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: gradient = try GradientType(from: &r)
-      case 1: id = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.gradient)
+      case 1: self.id = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let gradient else { throw r.inconsistency(o) }
-    self.init(gradient: gradient, id: id, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("gradient", gradient)
@@ -198,6 +184,7 @@ public struct GradientType: OCPPDataType {
 
 extension GradientType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(gradient: .zero, priority: 0, softGradient: .zero) }
   static let schema = ObjectSchema(
     """
     gradient required
@@ -206,23 +193,20 @@ extension GradientType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var gradient = DecimalNumber.zero
-    var priority = 0
-    var softGradient = DecimalNumber.zero
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: gradient = try r.decimal(o)
-      case 1: priority = try r.integer(o)
-      case 2: softGradient = try r.decimal(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.gradient = try r.decimal(o)
+      case 1: self.priority = try r.integer(o)
+      case 2: self.softGradient = try r.decimal(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(gradient: gradient, priority: priority, softGradient: softGradient, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.decimal("gradient", gradient)

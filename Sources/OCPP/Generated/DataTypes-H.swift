@@ -23,6 +23,7 @@ public struct HysteresisType: OCPPDataType {
 
 extension HysteresisType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     hysteresisDelay
@@ -32,27 +33,21 @@ extension HysteresisType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var hysteresisDelay: DecimalNumber?
-    var hysteresisGradient: DecimalNumber?
-    var hysteresisHigh: DecimalNumber?
-    var hysteresisLow: DecimalNumber?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: hysteresisDelay = try r.decimal(o)
-      case 1: hysteresisGradient = try r.decimal(o)
-      case 2: hysteresisHigh = try r.decimal(o)
-      case 3: hysteresisLow = try r.decimal(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.hysteresisDelay = try r.decimal(o)
+      case 1: self.hysteresisGradient = try r.decimal(o)
+      case 2: self.hysteresisHigh = try r.decimal(o)
+      case 3: self.hysteresisLow = try r.decimal(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      hysteresisDelay: hysteresisDelay, hysteresisGradient: hysteresisGradient, hysteresisHigh: hysteresisHigh,
-      hysteresisLow: hysteresisLow, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let hysteresisDelay { w.decimal("hysteresisDelay", hysteresisDelay) }

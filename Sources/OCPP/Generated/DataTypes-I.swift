@@ -33,6 +33,7 @@ public struct IdTokenInfoType: OCPPDataType {
 }
 
 extension IdTokenInfoType {
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -46,37 +47,25 @@ extension IdTokenInfoType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: AuthorizationStatusEnumType?
-    var cacheExpiryDateTime: DateTime?
-    var chargingPriority: Int?
-    var evseId: [Int]?
-    var groupIdToken: IdTokenType?
-    var language1: String?
-    var language2: String?
-    var personalMessage: MessageContentType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(AuthorizationStatusEnumType.self)
-      case 1: cacheExpiryDateTime = try r.dateTime()
-      case 2: chargingPriority = try r.integer(o)
-      case 3: evseId = try r.integers(o)
-      case 4: groupIdToken = try IdTokenType(from: &r)
-      case 5: language1 = try r.string(o)
-      case 6: language2 = try r.string(o)
-      case 7: personalMessage = try MessageContentType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(AuthorizationStatusEnumType.self)
+      case 1: self.cacheExpiryDateTime = try r.dateTime()
+      case 2: self.chargingPriority = try r.integer(o)
+      case 3: self.evseId = try r.integers(o)
+      case 4: try r.object(&self.groupIdToken)
+      case 5: self.language1 = try r.string(o)
+      case 6: self.language2 = try r.string(o)
+      case 7: try r.object(&self.personalMessage)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(
-      status: status, cacheExpiryDateTime: cacheExpiryDateTime, chargingPriority: chargingPriority, evseId: evseId,
-      groupIdToken: groupIdToken, language1: language1, language2: language2, personalMessage: personalMessage,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -113,6 +102,7 @@ public struct IdTokenType: OCPPDataType {
 }
 
 extension IdTokenType {
+  public static var blank: Self { Self(idToken: "", type: .blank) }
   static let schema = ObjectSchema(
     """
     idToken required length ..36 | required length ..255
@@ -121,24 +111,20 @@ extension IdTokenType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var idToken = ""
-    var type: IdTokenEnumType?
-    var additionalInfo: [AdditionalInfoType]?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: idToken = try r.string(o)
-      case 1: type = try r.openEnum(o, IdTokenEnumType.self)
-      case 2: additionalInfo = try r.objects(o, AdditionalInfoType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.idToken = try r.string(o)
+      case 1: self.type = try r.openEnum(o, IdTokenEnumType.self)
+      case 2: self.additionalInfo = try r.objects(o, AdditionalInfoType.self)
+      default: try r.object(&self.customData)
       }
     }
-    guard let type else { throw r.inconsistency(o) }
-    self.init(idToken: idToken, type: type, additionalInfo: additionalInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("idToken", idToken)

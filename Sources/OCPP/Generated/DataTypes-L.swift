@@ -17,6 +17,7 @@ public struct LimitAtSoCType: OCPPDataType {
 
 extension LimitAtSoCType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(limit: .zero, soc: 0) }
   static let schema = ObjectSchema(
     """
     limit required
@@ -24,21 +25,19 @@ extension LimitAtSoCType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var limit = DecimalNumber.zero
-    var soc = 0
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: limit = try r.decimal(o)
-      case 1: soc = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.limit = try r.decimal(o)
+      case 1: self.soc = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(limit: limit, soc: soc, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.decimal("limit", limit)
@@ -71,6 +70,7 @@ public struct LimitMaxDischargeGetType: OCPPDataType {
 
 extension LimitMaxDischargeGetType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(id: "", isDefault: false, isSuperseded: false, limitMaxDischarge: .blank) }
   static let schema = ObjectSchema(
     """
     id required length ..36
@@ -80,28 +80,21 @@ extension LimitMaxDischargeGetType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var id = ""
-    var isDefault = false
-    var isSuperseded = false
-    var limitMaxDischarge: LimitMaxDischargeType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: id = try r.string(o)
-      case 1: isDefault = try r.bool()
-      case 2: isSuperseded = try r.bool()
-      case 3: limitMaxDischarge = try LimitMaxDischargeType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.id = try r.string(o)
+      case 1: self.isDefault = try r.bool()
+      case 2: self.isSuperseded = try r.bool()
+      case 3: try r.object(&self.limitMaxDischarge)
+      default: try r.object(&self.customData)
       }
     }
-    guard let limitMaxDischarge else { throw r.inconsistency(o) }
-    self.init(
-      id: id, isDefault: isDefault, isSuperseded: isSuperseded, limitMaxDischarge: limitMaxDischarge,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("id", id)
@@ -138,6 +131,7 @@ public struct LimitMaxDischargeType: OCPPDataType {
 
 extension LimitMaxDischargeType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(priority: 0) }
   static let schema = ObjectSchema(
     """
     priority required range 0..
@@ -148,29 +142,22 @@ extension LimitMaxDischargeType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var priority = 0
-    var duration: DecimalNumber?
-    var pctMaxDischargePower: DecimalNumber?
-    var powerMonitoringMustTrip: DERCurveType?
-    var startTime: DateTime?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: priority = try r.integer(o)
-      case 1: duration = try r.decimal(o)
-      case 2: pctMaxDischargePower = try r.decimal(o)
-      case 3: powerMonitoringMustTrip = try DERCurveType(from: &r)
-      case 4: startTime = try r.dateTime()
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.priority = try r.integer(o)
+      case 1: self.duration = try r.decimal(o)
+      case 2: self.pctMaxDischargePower = try r.decimal(o)
+      case 3: try r.object(&self.powerMonitoringMustTrip)
+      case 4: self.startTime = try r.dateTime()
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      priority: priority, duration: duration, pctMaxDischargePower: pctMaxDischargePower,
-      powerMonitoringMustTrip: powerMonitoringMustTrip, startTime: startTime, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("priority", priority)
@@ -202,6 +189,7 @@ public struct LogParametersType: OCPPDataType {
 }
 
 extension LogParametersType {
+  public static var blank: Self { Self(remoteLocation: "") }
   static let schema = ObjectSchema(
     """
     remoteLocation required length ..512 | required length ..2000
@@ -210,25 +198,20 @@ extension LogParametersType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var remoteLocation = ""
-    var latestTimestamp: DateTime?
-    var oldestTimestamp: DateTime?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: remoteLocation = try r.string(o)
-      case 1: latestTimestamp = try r.dateTime()
-      case 2: oldestTimestamp = try r.dateTime()
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.remoteLocation = try r.string(o)
+      case 1: self.latestTimestamp = try r.dateTime()
+      case 2: self.oldestTimestamp = try r.dateTime()
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      remoteLocation: remoteLocation, latestTimestamp: latestTimestamp, oldestTimestamp: oldestTimestamp,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("remoteLocation", remoteLocation)

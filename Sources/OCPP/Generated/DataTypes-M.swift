@@ -20,6 +20,7 @@ public struct MessageContentType: OCPPDataType {
 }
 
 extension MessageContentType {
+  public static var blank: Self { Self(content: "", format: .blank) }
   static let schema = ObjectSchema(
     """
     content required length ..512 | required length ..1024
@@ -28,24 +29,20 @@ extension MessageContentType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var content = ""
-    var format: MessageFormatEnumType?
-    var language: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: content = try r.string(o)
-      case 1: format = try r.enumeration(MessageFormatEnumType.self)
-      case 2: language = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.content = try r.string(o)
+      case 1: self.format = try r.enumeration(MessageFormatEnumType.self)
+      case 2: self.language = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let format else { throw r.inconsistency(o) }
-    self.init(content: content, format: format, language: language, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("content", content)
@@ -90,6 +87,7 @@ public struct MessageInfoType: OCPPDataType {
 }
 
 extension MessageInfoType {
+  public static var blank: Self { Self(id: 0, message: .blank, priority: .blank) }
   static let schema = ObjectSchema(
     """
     id required | required range 0..
@@ -104,39 +102,26 @@ extension MessageInfoType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var id = 0
-    var message: MessageContentType?
-    var priority: MessagePriorityEnumType?
-    var display: ComponentType?
-    var endDateTime: DateTime?
-    var messageExtra: [MessageContentType]?
-    var startDateTime: DateTime?
-    var state: MessageStateEnumType?
-    var transactionId: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: id = try r.integer(o)
-      case 1: message = try MessageContentType(from: &r)
-      case 2: priority = try r.enumeration(MessagePriorityEnumType.self)
-      case 3: display = try ComponentType(from: &r)
-      case 4: endDateTime = try r.dateTime()
-      case 5: messageExtra = try r.objects(o, MessageContentType.self)
-      case 6: startDateTime = try r.dateTime()
-      case 7: state = try r.enumeration(MessageStateEnumType.self)
-      case 8: transactionId = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.id = try r.integer(o)
+      case 1: try r.object(&self.message)
+      case 2: self.priority = try r.enumeration(MessagePriorityEnumType.self)
+      case 3: try r.object(&self.display)
+      case 4: self.endDateTime = try r.dateTime()
+      case 5: self.messageExtra = try r.objects(o, MessageContentType.self)
+      case 6: self.startDateTime = try r.dateTime()
+      case 7: self.state = try r.enumeration(MessageStateEnumType.self)
+      case 8: self.transactionId = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let message, let priority else { throw r.inconsistency(o) }
-    self.init(
-      id: id, message: message, priority: priority, display: display, endDateTime: endDateTime,
-      messageExtra: messageExtra, startDateTime: startDateTime, state: state, transactionId: transactionId,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("id", id)
@@ -169,6 +154,7 @@ public struct MeterValueType: OCPPDataType {
 }
 
 extension MeterValueType {
+  public static var blank: Self { Self(sampledValue: [], timestamp: DateTime(unixMilliseconds: 0)) }
   static let schema = ObjectSchema(
     """
     sampledValue required items 1..
@@ -176,21 +162,19 @@ extension MeterValueType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var sampledValue: [SampledValueType] = []
-    var timestamp = DateTime(unixMilliseconds: 0)
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: sampledValue = try r.objects(o, SampledValueType.self)
-      case 1: timestamp = try r.dateTime()
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.sampledValue = try r.objects(o, SampledValueType.self)
+      case 1: self.timestamp = try r.dateTime()
+      default: try r.object(&self.customData)
       }
     }
-    self.init(sampledValue: sampledValue, timestamp: timestamp, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.objects("sampledValue", sampledValue)
@@ -215,6 +199,7 @@ public struct ModemType: OCPPDataType {
 }
 
 extension ModemType {
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     iccid length ..20
@@ -222,21 +207,19 @@ extension ModemType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var iccid: String?
-    var imsi: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: iccid = try r.string(o)
-      case 1: imsi = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.iccid = try r.string(o)
+      case 1: self.imsi = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(iccid: iccid, imsi: imsi, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let iccid { w.string("iccid", iccid) }
@@ -265,6 +248,7 @@ public struct MonitoringDataType: OCPPDataType {
 }
 
 extension MonitoringDataType {
+  public static var blank: Self { Self(component: .blank, variable: .blank, variableMonitoring: []) }
   static let schema = ObjectSchema(
     """
     component required
@@ -273,24 +257,20 @@ extension MonitoringDataType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var component: ComponentType?
-    var variable: VariableType?
-    var variableMonitoring: [VariableMonitoringType] = []
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: component = try ComponentType(from: &r)
-      case 1: variable = try VariableType(from: &r)
-      case 2: variableMonitoring = try r.objects(o, VariableMonitoringType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.component)
+      case 1: try r.object(&self.variable)
+      case 2: self.variableMonitoring = try r.objects(o, VariableMonitoringType.self)
+      default: try r.object(&self.customData)
       }
     }
-    guard let component, let variable else { throw r.inconsistency(o) }
-    self.init(component: component, variable: variable, variableMonitoring: variableMonitoring, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("component", component)

@@ -40,6 +40,9 @@ public struct NetworkConnectionProfileType: OCPPDataType {
 }
 
 extension NetworkConnectionProfileType {
+  public static var blank: Self { Self(
+    messageTimeout: 0, ocppCsmsUrl: "", ocppInterface: .blank, ocppTransport: .blank, securityProfile: 0
+  ) }
   static let schema = ObjectSchema(
     """
     messageTimeout required
@@ -55,41 +58,27 @@ extension NetworkConnectionProfileType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var messageTimeout = 0
-    var ocppCsmsUrl = ""
-    var ocppInterface: OCPPInterfaceEnumType?
-    var ocppTransport: OCPPTransportEnumType?
-    var securityProfile = 0
-    var apn: APNType?
-    var basicAuthPassword: String?
-    var identity: String?
-    var ocppVersion: OCPPVersionEnumType?
-    var vpn: VPNType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: messageTimeout = try r.integer(o)
-      case 1: ocppCsmsUrl = try r.string(o)
-      case 2: ocppInterface = try r.enumeration(OCPPInterfaceEnumType.self)
-      case 3: ocppTransport = try r.enumeration(OCPPTransportEnumType.self)
-      case 4: securityProfile = try r.integer(o)
-      case 5: apn = try APNType(from: &r)
-      case 6: basicAuthPassword = try r.string(o)
-      case 7: identity = try r.string(o)
-      case 8: ocppVersion = try r.enumeration(OCPPVersionEnumType.self)
-      case 9: vpn = try VPNType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.messageTimeout = try r.integer(o)
+      case 1: self.ocppCsmsUrl = try r.string(o)
+      case 2: self.ocppInterface = try r.enumeration(OCPPInterfaceEnumType.self)
+      case 3: self.ocppTransport = try r.enumeration(OCPPTransportEnumType.self)
+      case 4: self.securityProfile = try r.integer(o)
+      case 5: try r.object(&self.apn)
+      case 6: self.basicAuthPassword = try r.string(o)
+      case 7: self.identity = try r.string(o)
+      case 8: self.ocppVersion = try r.enumeration(OCPPVersionEnumType.self)
+      case 9: try r.object(&self.vpn)
+      default: try r.object(&self.customData)
       }
     }
-    guard let ocppInterface, let ocppTransport else { throw r.inconsistency(o) }
-    self.init(
-      messageTimeout: messageTimeout, ocppCsmsUrl: ocppCsmsUrl, ocppInterface: ocppInterface,
-      ocppTransport: ocppTransport, securityProfile: securityProfile, apn: apn, basicAuthPassword: basicAuthPassword,
-      identity: identity, ocppVersion: ocppVersion, vpn: vpn, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("messageTimeout", messageTimeout)

@@ -27,6 +27,9 @@ public struct OCSPRequestDataType: OCPPDataType {
 }
 
 extension OCSPRequestDataType {
+  public static var blank: Self { Self(
+    hashAlgorithm: .blank, issuerKeyHash: "", issuerNameHash: "", responderURL: "", serialNumber: ""
+  ) }
   static let schema = ObjectSchema(
     """
     hashAlgorithm required
@@ -37,30 +40,22 @@ extension OCSPRequestDataType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var hashAlgorithm: HashAlgorithmEnumType?
-    var issuerKeyHash = ""
-    var issuerNameHash = ""
-    var responderURL = ""
-    var serialNumber = ""
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: hashAlgorithm = try r.enumeration(HashAlgorithmEnumType.self)
-      case 1: issuerKeyHash = try r.string(o)
-      case 2: issuerNameHash = try r.string(o)
-      case 3: responderURL = try r.string(o)
-      case 4: serialNumber = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.hashAlgorithm = try r.enumeration(HashAlgorithmEnumType.self)
+      case 1: self.issuerKeyHash = try r.string(o)
+      case 2: self.issuerNameHash = try r.string(o)
+      case 3: self.responderURL = try r.string(o)
+      case 4: self.serialNumber = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let hashAlgorithm else { throw r.inconsistency(o) }
-    self.init(
-      hashAlgorithm: hashAlgorithm, issuerKeyHash: issuerKeyHash, issuerNameHash: issuerNameHash,
-      responderURL: responderURL, serialNumber: serialNumber, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("hashAlgorithm", hashAlgorithm)
@@ -94,6 +89,7 @@ public struct OverstayRuleListType: OCPPDataType {
 
 extension OverstayRuleListType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(overstayRule: []) }
   static let schema = ObjectSchema(
     """
     overstayRule required items 1..5
@@ -102,25 +98,20 @@ extension OverstayRuleListType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var overstayRule: [OverstayRuleType] = []
-    var overstayPowerThreshold: RationalNumberType?
-    var overstayTimeThreshold: Int?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: overstayRule = try r.objects(o, OverstayRuleType.self)
-      case 1: overstayPowerThreshold = try RationalNumberType(from: &r)
-      case 2: overstayTimeThreshold = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.overstayRule = try r.objects(o, OverstayRuleType.self)
+      case 1: try r.object(&self.overstayPowerThreshold)
+      case 2: self.overstayTimeThreshold = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      overstayRule: overstayRule, overstayPowerThreshold: overstayPowerThreshold,
-      overstayTimeThreshold: overstayTimeThreshold, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.objects("overstayRule", overstayRule)
@@ -154,6 +145,7 @@ public struct OverstayRuleType: OCPPDataType {
 
 extension OverstayRuleType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(overstayFee: .blank, overstayFeePeriod: 0, startTime: 0) }
   static let schema = ObjectSchema(
     """
     overstayFee required
@@ -163,28 +155,21 @@ extension OverstayRuleType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var overstayFee: RationalNumberType?
-    var overstayFeePeriod = 0
-    var startTime = 0
-    var overstayRuleDescription: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: overstayFee = try RationalNumberType(from: &r)
-      case 1: overstayFeePeriod = try r.integer(o)
-      case 2: startTime = try r.integer(o)
-      case 3: overstayRuleDescription = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.overstayFee)
+      case 1: self.overstayFeePeriod = try r.integer(o)
+      case 2: self.startTime = try r.integer(o)
+      case 3: self.overstayRuleDescription = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let overstayFee else { throw r.inconsistency(o) }
-    self.init(
-      overstayFee: overstayFee, overstayFeePeriod: overstayFeePeriod, startTime: startTime,
-      overstayRuleDescription: overstayRuleDescription, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("overstayFee", overstayFee)

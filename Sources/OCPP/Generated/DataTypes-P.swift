@@ -18,6 +18,7 @@ public struct PeriodicEventStreamParamsType: OCPPDataType {
 
 extension PeriodicEventStreamParamsType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     interval range 0..
@@ -25,21 +26,19 @@ extension PeriodicEventStreamParamsType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var interval: Int?
-    var values: Int?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: interval = try r.integer(o)
-      case 1: values = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.interval = try r.integer(o)
+      case 1: self.values = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(interval: interval, values: values, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let interval { w.integer("interval", interval) }
@@ -65,6 +64,7 @@ public struct PriceLevelScheduleEntryType: OCPPDataType {
 
 extension PriceLevelScheduleEntryType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(duration: 0, priceLevel: 0) }
   static let schema = ObjectSchema(
     """
     duration required
@@ -72,21 +72,19 @@ extension PriceLevelScheduleEntryType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var duration = 0
-    var priceLevel = 0
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: duration = try r.integer(o)
-      case 1: priceLevel = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.duration = try r.integer(o)
+      case 1: self.priceLevel = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(duration: duration, priceLevel: priceLevel, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("duration", duration)
@@ -124,6 +122,9 @@ public struct PriceLevelScheduleType: OCPPDataType {
 
 extension PriceLevelScheduleType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(
+    numberOfPriceLevels: 0, priceLevelScheduleEntries: [], priceScheduleId: 0, timeAnchor: DateTime(unixMilliseconds: 0)
+  ) }
   static let schema = ObjectSchema(
     """
     numberOfPriceLevels required range 0..
@@ -134,30 +135,22 @@ extension PriceLevelScheduleType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var numberOfPriceLevels = 0
-    var priceLevelScheduleEntries: [PriceLevelScheduleEntryType] = []
-    var priceScheduleId = 0
-    var timeAnchor = DateTime(unixMilliseconds: 0)
-    var priceScheduleDescription: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: numberOfPriceLevels = try r.integer(o)
-      case 1: priceLevelScheduleEntries = try r.objects(o, PriceLevelScheduleEntryType.self)
-      case 2: priceScheduleId = try r.integer(o)
-      case 3: timeAnchor = try r.dateTime()
-      case 4: priceScheduleDescription = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.numberOfPriceLevels = try r.integer(o)
+      case 1: self.priceLevelScheduleEntries = try r.objects(o, PriceLevelScheduleEntryType.self)
+      case 2: self.priceScheduleId = try r.integer(o)
+      case 3: self.timeAnchor = try r.dateTime()
+      case 4: self.priceScheduleDescription = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      numberOfPriceLevels: numberOfPriceLevels, priceLevelScheduleEntries: priceLevelScheduleEntries,
-      priceScheduleId: priceScheduleId, timeAnchor: timeAnchor, priceScheduleDescription: priceScheduleDescription,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("numberOfPriceLevels", numberOfPriceLevels)
@@ -186,6 +179,7 @@ public struct PriceRuleStackType: OCPPDataType {
 
 extension PriceRuleStackType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(duration: 0, priceRule: []) }
   static let schema = ObjectSchema(
     """
     duration required
@@ -193,21 +187,19 @@ extension PriceRuleStackType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var duration = 0
-    var priceRule: [PriceRuleType] = []
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: duration = try r.integer(o)
-      case 1: priceRule = try r.objects(o, PriceRuleType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.duration = try r.integer(o)
+      case 1: self.priceRule = try r.objects(o, PriceRuleType.self)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(duration: duration, priceRule: priceRule, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("duration", duration)
@@ -246,6 +238,7 @@ public struct PriceRuleType: OCPPDataType {
 
 extension PriceRuleType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(energyFee: .blank, powerRangeStart: .blank) }
   static let schema = ObjectSchema(
     """
     energyFee required
@@ -257,33 +250,23 @@ extension PriceRuleType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var energyFee: RationalNumberType?
-    var powerRangeStart: RationalNumberType?
-    var carbonDioxideEmission: Int?
-    var parkingFee: RationalNumberType?
-    var parkingFeePeriod: Int?
-    var renewableGenerationPercentage: Int?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: energyFee = try RationalNumberType(from: &r)
-      case 1: powerRangeStart = try RationalNumberType(from: &r)
-      case 2: carbonDioxideEmission = try r.integer(o)
-      case 3: parkingFee = try RationalNumberType(from: &r)
-      case 4: parkingFeePeriod = try r.integer(o)
-      case 5: renewableGenerationPercentage = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.energyFee)
+      case 1: try r.object(&self.powerRangeStart)
+      case 2: self.carbonDioxideEmission = try r.integer(o)
+      case 3: try r.object(&self.parkingFee)
+      case 4: self.parkingFeePeriod = try r.integer(o)
+      case 5: self.renewableGenerationPercentage = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let energyFee, let powerRangeStart else { throw r.inconsistency(o) }
-    self.init(
-      energyFee: energyFee, powerRangeStart: powerRangeStart, carbonDioxideEmission: carbonDioxideEmission,
-      parkingFee: parkingFee, parkingFeePeriod: parkingFeePeriod,
-      renewableGenerationPercentage: renewableGenerationPercentage, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("energyFee", energyFee)
@@ -318,6 +301,7 @@ public struct PriceType: OCPPDataType {
 
 extension PriceType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     exclTax
@@ -326,23 +310,20 @@ extension PriceType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var exclTax: DecimalNumber?
-    var inclTax: DecimalNumber?
-    var taxRates: [TaxRateType]?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: exclTax = try r.decimal(o)
-      case 1: inclTax = try r.decimal(o)
-      case 2: taxRates = try r.objects(o, TaxRateType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.exclTax = try r.decimal(o)
+      case 1: self.inclTax = try r.decimal(o)
+      case 2: self.taxRates = try r.objects(o, TaxRateType.self)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(exclTax: exclTax, inclTax: inclTax, taxRates: taxRates, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let exclTax { w.decimal("exclTax", exclTax) }

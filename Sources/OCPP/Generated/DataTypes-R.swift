@@ -16,6 +16,7 @@ public struct RationalNumberType: OCPPDataType {
 
 extension RationalNumberType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(exponent: 0, value: 0) }
   static let schema = ObjectSchema(
     """
     exponent required
@@ -23,21 +24,19 @@ extension RationalNumberType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var exponent = 0
-    var value = 0
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: exponent = try r.integer(o)
-      case 1: value = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.exponent = try r.integer(o)
+      case 1: self.value = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(exponent: exponent, value: value, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("exponent", exponent)
@@ -67,6 +66,7 @@ public struct ReactivePowerParamsType: OCPPDataType {
 
 extension ReactivePowerParamsType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     autonomousVRefEnable
@@ -75,25 +75,20 @@ extension ReactivePowerParamsType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var autonomousVRefEnable: Bool?
-    var autonomousVRefTimeConstant: DecimalNumber?
-    var vRef: DecimalNumber?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: autonomousVRefEnable = try r.bool()
-      case 1: autonomousVRefTimeConstant = try r.decimal(o)
-      case 2: vRef = try r.decimal(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.autonomousVRefEnable = try r.bool()
+      case 1: self.autonomousVRefTimeConstant = try r.decimal(o)
+      case 2: self.vRef = try r.decimal(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      autonomousVRefEnable: autonomousVRefEnable, autonomousVRefTimeConstant: autonomousVRefTimeConstant, vRef: vRef,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let autonomousVRefEnable { w.bool("autonomousVRefEnable", autonomousVRefEnable) }
@@ -117,6 +112,7 @@ public struct RelativeTimeIntervalType: OCPPDataType {
 }
 
 extension RelativeTimeIntervalType {
+  public static var blank: Self { Self(start: 0) }
   static let schema = ObjectSchema(
     """
     start required
@@ -124,21 +120,19 @@ extension RelativeTimeIntervalType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var start = 0
-    var duration: Int?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: start = try r.integer(o)
-      case 1: duration = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.start = try r.integer(o)
+      case 1: self.duration = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(start: start, duration: duration, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("start", start)
@@ -169,6 +163,7 @@ public struct ReportDataType: OCPPDataType {
 }
 
 extension ReportDataType {
+  public static var blank: Self { Self(component: .blank, variable: .blank, variableAttribute: []) }
   static let schema = ObjectSchema(
     """
     component required
@@ -178,28 +173,21 @@ extension ReportDataType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var component: ComponentType?
-    var variable: VariableType?
-    var variableAttribute: [VariableAttributeType] = []
-    var variableCharacteristics: VariableCharacteristicsType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: component = try ComponentType(from: &r)
-      case 1: variable = try VariableType(from: &r)
-      case 2: variableAttribute = try r.objects(o, VariableAttributeType.self)
-      case 3: variableCharacteristics = try VariableCharacteristicsType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.component)
+      case 1: try r.object(&self.variable)
+      case 2: self.variableAttribute = try r.objects(o, VariableAttributeType.self)
+      case 3: try r.object(&self.variableCharacteristics)
+      default: try r.object(&self.customData)
       }
     }
-    guard let component, let variable else { throw r.inconsistency(o) }
-    self.init(
-      component: component, variable: variable, variableAttribute: variableAttribute,
-      variableCharacteristics: variableCharacteristics, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("component", component)

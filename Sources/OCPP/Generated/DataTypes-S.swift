@@ -21,6 +21,7 @@ public struct SalesTariffEntryType: OCPPDataType {
 }
 
 extension SalesTariffEntryType {
+  public static var blank: Self { Self(relativeTimeInterval: .blank) }
   static let schema = ObjectSchema(
     """
     relativeTimeInterval required
@@ -29,26 +30,20 @@ extension SalesTariffEntryType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var relativeTimeInterval: RelativeTimeIntervalType?
-    var consumptionCost: [ConsumptionCostType]?
-    var ePriceLevel: Int?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: relativeTimeInterval = try RelativeTimeIntervalType(from: &r)
-      case 1: consumptionCost = try r.objects(o, ConsumptionCostType.self)
-      case 2: ePriceLevel = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.relativeTimeInterval)
+      case 1: self.consumptionCost = try r.objects(o, ConsumptionCostType.self)
+      case 2: self.ePriceLevel = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let relativeTimeInterval else { throw r.inconsistency(o) }
-    self.init(
-      relativeTimeInterval: relativeTimeInterval, consumptionCost: consumptionCost, ePriceLevel: ePriceLevel,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("relativeTimeInterval", relativeTimeInterval)
@@ -83,6 +78,7 @@ public struct SalesTariffType: OCPPDataType {
 }
 
 extension SalesTariffType {
+  public static var blank: Self { Self(id: 0, salesTariffEntry: []) }
   static let schema = ObjectSchema(
     """
     id required | required range 0..
@@ -92,27 +88,21 @@ extension SalesTariffType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var id = 0
-    var salesTariffEntry: [SalesTariffEntryType] = []
-    var numEPriceLevels: Int?
-    var salesTariffDescription: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: id = try r.integer(o)
-      case 1: salesTariffEntry = try r.objects(o, SalesTariffEntryType.self)
-      case 2: numEPriceLevels = try r.integer(o)
-      case 3: salesTariffDescription = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.id = try r.integer(o)
+      case 1: self.salesTariffEntry = try r.objects(o, SalesTariffEntryType.self)
+      case 2: self.numEPriceLevels = try r.integer(o)
+      case 3: self.salesTariffDescription = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      id: id, salesTariffEntry: salesTariffEntry, numEPriceLevels: numEPriceLevels,
-      salesTariffDescription: salesTariffDescription, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("id", id)
@@ -151,6 +141,7 @@ public struct SampledValueType: OCPPDataType {
 }
 
 extension SampledValueType {
+  public static var blank: Self { Self(value: .zero) }
   static let schema = ObjectSchema(
     """
     value required
@@ -163,33 +154,24 @@ extension SampledValueType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var value = DecimalNumber.zero
-    var context: ReadingContextEnumType?
-    var location: LocationEnumType?
-    var measurand: MeasurandEnumType?
-    var phase: PhaseEnumType?
-    var signedMeterValue: SignedMeterValueType?
-    var unitOfMeasure: UnitOfMeasureType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: value = try r.decimal(o)
-      case 1: context = try r.enumeration(ReadingContextEnumType.self)
-      case 2: location = try r.enumeration(LocationEnumType.self)
-      case 3: measurand = try r.enumeration(MeasurandEnumType.self)
-      case 4: phase = try r.enumeration(PhaseEnumType.self)
-      case 5: signedMeterValue = try SignedMeterValueType(from: &r)
-      case 6: unitOfMeasure = try UnitOfMeasureType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.value = try r.decimal(o)
+      case 1: self.context = try r.enumeration(ReadingContextEnumType.self)
+      case 2: self.location = try r.enumeration(LocationEnumType.self)
+      case 3: self.measurand = try r.enumeration(MeasurandEnumType.self)
+      case 4: self.phase = try r.enumeration(PhaseEnumType.self)
+      case 5: try r.object(&self.signedMeterValue)
+      case 6: try r.object(&self.unitOfMeasure)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      value: value, context: context, location: location, measurand: measurand, phase: phase,
-      signedMeterValue: signedMeterValue, unitOfMeasure: unitOfMeasure, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.decimal("value", value)
@@ -237,6 +219,7 @@ public struct SetMonitoringDataType: OCPPDataType {
 }
 
 extension SetMonitoringDataType {
+  public static var blank: Self { Self(component: .blank, severity: 0, type: .blank, value: .zero, variable: .blank) }
   static let schema = ObjectSchema(
     """
     component required
@@ -250,36 +233,25 @@ extension SetMonitoringDataType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var component: ComponentType?
-    var severity = 0
-    var type: MonitorEnumType?
-    var value = DecimalNumber.zero
-    var variable: VariableType?
-    var id: Int?
-    var periodicEventStream: PeriodicEventStreamParamsType?
-    var transaction: Bool?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: component = try ComponentType(from: &r)
-      case 1: severity = try r.integer(o)
-      case 2: type = try r.enumeration(MonitorEnumType.self)
-      case 3: value = try r.decimal(o)
-      case 4: variable = try VariableType(from: &r)
-      case 5: id = try r.integer(o)
-      case 6: periodicEventStream = try PeriodicEventStreamParamsType(from: &r)
-      case 7: transaction = try r.bool()
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.component)
+      case 1: self.severity = try r.integer(o)
+      case 2: self.type = try r.enumeration(MonitorEnumType.self)
+      case 3: self.value = try r.decimal(o)
+      case 4: try r.object(&self.variable)
+      case 5: self.id = try r.integer(o)
+      case 6: try r.object(&self.periodicEventStream)
+      case 7: self.transaction = try r.bool()
+      default: try r.object(&self.customData)
       }
     }
-    guard let component, let type, let variable else { throw r.inconsistency(o) }
-    self.init(
-      component: component, severity: severity, type: type, value: value, variable: variable, id: id,
-      periodicEventStream: periodicEventStream, transaction: transaction, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("component", component)
@@ -325,6 +297,7 @@ public struct SetMonitoringResultType: OCPPDataType {
 }
 
 extension SetMonitoringResultType {
+  public static var blank: Self { Self(component: .blank, severity: 0, status: .blank, type: .blank, variable: .blank) }
   static let schema = ObjectSchema(
     """
     component required
@@ -337,34 +310,24 @@ extension SetMonitoringResultType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var component: ComponentType?
-    var severity = 0
-    var status: SetMonitoringStatusEnumType?
-    var type: MonitorEnumType?
-    var variable: VariableType?
-    var id: Int?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: component = try ComponentType(from: &r)
-      case 1: severity = try r.integer(o)
-      case 2: status = try r.enumeration(SetMonitoringStatusEnumType.self)
-      case 3: type = try r.enumeration(MonitorEnumType.self)
-      case 4: variable = try VariableType(from: &r)
-      case 5: id = try r.integer(o)
-      case 6: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.component)
+      case 1: self.severity = try r.integer(o)
+      case 2: self.status = try r.enumeration(SetMonitoringStatusEnumType.self)
+      case 3: self.type = try r.enumeration(MonitorEnumType.self)
+      case 4: try r.object(&self.variable)
+      case 5: self.id = try r.integer(o)
+      case 6: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let component, let status, let type, let variable else { throw r.inconsistency(o) }
-    self.init(
-      component: component, severity: severity, status: status, type: type, variable: variable, id: id,
-      statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("component", component)
@@ -400,6 +363,7 @@ public struct SetVariableDataType: OCPPDataType {
 }
 
 extension SetVariableDataType {
+  public static var blank: Self { Self(attributeValue: "", component: .blank, variable: .blank) }
   static let schema = ObjectSchema(
     """
     attributeValue required length ..1000 | required length ..2500
@@ -409,28 +373,21 @@ extension SetVariableDataType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var attributeValue = ""
-    var component: ComponentType?
-    var variable: VariableType?
-    var attributeType: AttributeEnumType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: attributeValue = try r.string(o)
-      case 1: component = try ComponentType(from: &r)
-      case 2: variable = try VariableType(from: &r)
-      case 3: attributeType = try r.enumeration(AttributeEnumType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.attributeValue = try r.string(o)
+      case 1: try r.object(&self.component)
+      case 2: try r.object(&self.variable)
+      case 3: self.attributeType = try r.enumeration(AttributeEnumType.self)
+      default: try r.object(&self.customData)
       }
     }
-    guard let component, let variable else { throw r.inconsistency(o) }
-    self.init(
-      attributeValue: attributeValue, component: component, variable: variable, attributeType: attributeType,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("attributeValue", attributeValue)
@@ -465,6 +422,7 @@ public struct SetVariableResultType: OCPPDataType {
 }
 
 extension SetVariableResultType {
+  public static var blank: Self { Self(attributeStatus: .blank, component: .blank, variable: .blank) }
   static let schema = ObjectSchema(
     """
     attributeStatus required
@@ -475,30 +433,22 @@ extension SetVariableResultType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var attributeStatus: SetVariableStatusEnumType?
-    var component: ComponentType?
-    var variable: VariableType?
-    var attributeStatusInfo: StatusInfoType?
-    var attributeType: AttributeEnumType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: attributeStatus = try r.enumeration(SetVariableStatusEnumType.self)
-      case 1: component = try ComponentType(from: &r)
-      case 2: variable = try VariableType(from: &r)
-      case 3: attributeStatusInfo = try StatusInfoType(from: &r)
-      case 4: attributeType = try r.enumeration(AttributeEnumType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.attributeStatus = try r.enumeration(SetVariableStatusEnumType.self)
+      case 1: try r.object(&self.component)
+      case 2: try r.object(&self.variable)
+      case 3: try r.object(&self.attributeStatusInfo)
+      case 4: self.attributeType = try r.enumeration(AttributeEnumType.self)
+      default: try r.object(&self.customData)
       }
     }
-    guard let attributeStatus, let component, let variable else { throw r.inconsistency(o) }
-    self.init(
-      attributeStatus: attributeStatus, component: component, variable: variable,
-      attributeStatusInfo: attributeStatusInfo, attributeType: attributeType, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("attributeStatus", attributeStatus)
@@ -535,6 +485,7 @@ public struct SignedMeterValueType: OCPPDataType {
 }
 
 extension SignedMeterValueType {
+  public static var blank: Self { Self(encodingMethod: "", signedMeterData: "") }
   static let schema = ObjectSchema(
     """
     encodingMethod required length ..50
@@ -544,27 +495,21 @@ extension SignedMeterValueType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var encodingMethod = ""
-    var signedMeterData = ""
-    var publicKey: String?
-    var signingMethod: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: encodingMethod = try r.string(o)
-      case 1: signedMeterData = try r.string(o)
-      case 2: publicKey = try r.string(o)
-      case 3: signingMethod = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.encodingMethod = try r.string(o)
+      case 1: self.signedMeterData = try r.string(o)
+      case 2: self.publicKey = try r.string(o)
+      case 3: self.signingMethod = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      encodingMethod: encodingMethod, signedMeterData: signedMeterData, publicKey: publicKey,
-      signingMethod: signingMethod, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("encodingMethod", encodingMethod)
@@ -591,6 +536,7 @@ public struct StatusInfoType: OCPPDataType {
 }
 
 extension StatusInfoType {
+  public static var blank: Self { Self(reasonCode: "") }
   static let schema = ObjectSchema(
     """
     reasonCode required length ..20
@@ -598,21 +544,19 @@ extension StatusInfoType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var reasonCode = ""
-    var additionalInfo: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: reasonCode = try r.string(o)
-      case 1: additionalInfo = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.reasonCode = try r.string(o)
+      case 1: self.additionalInfo = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(reasonCode: reasonCode, additionalInfo: additionalInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("reasonCode", reasonCode)
@@ -638,6 +582,7 @@ public struct StreamDataElementType: OCPPDataType {
 
 extension StreamDataElementType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(t: .zero, v: "") }
   static let schema = ObjectSchema(
     """
     t required
@@ -645,21 +590,19 @@ extension StreamDataElementType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var t = DecimalNumber.zero
-    var v = ""
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: t = try r.decimal(o)
-      case 1: v = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.t = try r.decimal(o)
+      case 1: self.v = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(t: t, v: v, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.decimal("t", t)

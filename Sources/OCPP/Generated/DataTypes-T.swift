@@ -28,6 +28,7 @@ public struct TariffAssignmentType: OCPPDataType {
 
 extension TariffAssignmentType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(tariffId: "", tariffKind: .blank) }
   static let schema = ObjectSchema(
     """
     tariffId required length ..60
@@ -38,30 +39,22 @@ extension TariffAssignmentType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var tariffId = ""
-    var tariffKind: TariffKindEnumType?
-    var evseIds: [Int]?
-    var idTokens: [String]?
-    var validFrom: DateTime?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: tariffId = try r.string(o)
-      case 1: tariffKind = try r.enumeration(TariffKindEnumType.self)
-      case 2: evseIds = try r.integers(o)
-      case 3: idTokens = try r.strings(o)
-      case 4: validFrom = try r.dateTime()
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.tariffId = try r.string(o)
+      case 1: self.tariffKind = try r.enumeration(TariffKindEnumType.self)
+      case 2: self.evseIds = try r.integers(o)
+      case 3: self.idTokens = try r.strings(o)
+      case 4: self.validFrom = try r.dateTime()
+      default: try r.object(&self.customData)
       }
     }
-    guard let tariffKind else { throw r.inconsistency(o) }
-    self.init(
-      tariffId: tariffId, tariffKind: tariffKind, evseIds: evseIds, idTokens: idTokens, validFrom: validFrom,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("tariffId", tariffId)
@@ -108,6 +101,7 @@ public struct TariffConditionsFixedType: OCPPDataType {
 
 extension TariffConditionsFixedType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     dayOfWeek items 1..7
@@ -121,36 +115,25 @@ extension TariffConditionsFixedType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var dayOfWeek: [DayOfWeekEnumType]?
-    var endTimeOfDay: String?
-    var evseKind: EvseKindEnumType?
-    var paymentBrand: String?
-    var paymentRecognition: String?
-    var startTimeOfDay: String?
-    var validFromDate: String?
-    var validToDate: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: dayOfWeek = try r.enumerations(o, DayOfWeekEnumType.self)
-      case 1: endTimeOfDay = try r.string(o)
-      case 2: evseKind = try r.enumeration(EvseKindEnumType.self)
-      case 3: paymentBrand = try r.string(o)
-      case 4: paymentRecognition = try r.string(o)
-      case 5: startTimeOfDay = try r.string(o)
-      case 6: validFromDate = try r.string(o)
-      case 7: validToDate = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.dayOfWeek = try r.enumerations(o, DayOfWeekEnumType.self)
+      case 1: self.endTimeOfDay = try r.string(o)
+      case 2: self.evseKind = try r.enumeration(EvseKindEnumType.self)
+      case 3: self.paymentBrand = try r.string(o)
+      case 4: self.paymentRecognition = try r.string(o)
+      case 5: self.startTimeOfDay = try r.string(o)
+      case 6: self.validFromDate = try r.string(o)
+      case 7: self.validToDate = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      dayOfWeek: dayOfWeek, endTimeOfDay: endTimeOfDay, evseKind: evseKind, paymentBrand: paymentBrand,
-      paymentRecognition: paymentRecognition, startTimeOfDay: startTimeOfDay, validFromDate: validFromDate,
-      validToDate: validToDate, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let dayOfWeek, !dayOfWeek.isEmpty { w.enumerations("dayOfWeek", dayOfWeek) }
@@ -221,6 +204,7 @@ public struct TariffConditionsType: OCPPDataType {
 
 extension TariffConditionsType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     dayOfWeek items 1..7
@@ -244,58 +228,35 @@ extension TariffConditionsType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var dayOfWeek: [DayOfWeekEnumType]?
-    var endTimeOfDay: String?
-    var evseKind: EvseKindEnumType?
-    var maxChargingTime: Int?
-    var maxCurrent: DecimalNumber?
-    var maxEnergy: DecimalNumber?
-    var maxIdleTime: Int?
-    var maxPower: DecimalNumber?
-    var maxTime: Int?
-    var minChargingTime: Int?
-    var minCurrent: DecimalNumber?
-    var minEnergy: DecimalNumber?
-    var minIdleTime: Int?
-    var minPower: DecimalNumber?
-    var minTime: Int?
-    var startTimeOfDay: String?
-    var validFromDate: String?
-    var validToDate: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: dayOfWeek = try r.enumerations(o, DayOfWeekEnumType.self)
-      case 1: endTimeOfDay = try r.string(o)
-      case 2: evseKind = try r.enumeration(EvseKindEnumType.self)
-      case 3: maxChargingTime = try r.integer(o)
-      case 4: maxCurrent = try r.decimal(o)
-      case 5: maxEnergy = try r.decimal(o)
-      case 6: maxIdleTime = try r.integer(o)
-      case 7: maxPower = try r.decimal(o)
-      case 8: maxTime = try r.integer(o)
-      case 9: minChargingTime = try r.integer(o)
-      case 10: minCurrent = try r.decimal(o)
-      case 11: minEnergy = try r.decimal(o)
-      case 12: minIdleTime = try r.integer(o)
-      case 13: minPower = try r.decimal(o)
-      case 14: minTime = try r.integer(o)
-      case 15: startTimeOfDay = try r.string(o)
-      case 16: validFromDate = try r.string(o)
-      case 17: validToDate = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.dayOfWeek = try r.enumerations(o, DayOfWeekEnumType.self)
+      case 1: self.endTimeOfDay = try r.string(o)
+      case 2: self.evseKind = try r.enumeration(EvseKindEnumType.self)
+      case 3: self.maxChargingTime = try r.integer(o)
+      case 4: self.maxCurrent = try r.decimal(o)
+      case 5: self.maxEnergy = try r.decimal(o)
+      case 6: self.maxIdleTime = try r.integer(o)
+      case 7: self.maxPower = try r.decimal(o)
+      case 8: self.maxTime = try r.integer(o)
+      case 9: self.minChargingTime = try r.integer(o)
+      case 10: self.minCurrent = try r.decimal(o)
+      case 11: self.minEnergy = try r.decimal(o)
+      case 12: self.minIdleTime = try r.integer(o)
+      case 13: self.minPower = try r.decimal(o)
+      case 14: self.minTime = try r.integer(o)
+      case 15: self.startTimeOfDay = try r.string(o)
+      case 16: self.validFromDate = try r.string(o)
+      case 17: self.validToDate = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      dayOfWeek: dayOfWeek, endTimeOfDay: endTimeOfDay, evseKind: evseKind, maxChargingTime: maxChargingTime,
-      maxCurrent: maxCurrent, maxEnergy: maxEnergy, maxIdleTime: maxIdleTime, maxPower: maxPower, maxTime: maxTime,
-      minChargingTime: minChargingTime, minCurrent: minCurrent, minEnergy: minEnergy, minIdleTime: minIdleTime,
-      minPower: minPower, minTime: minTime, startTimeOfDay: startTimeOfDay, validFromDate: validFromDate,
-      validToDate: validToDate, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let dayOfWeek, !dayOfWeek.isEmpty { w.enumerations("dayOfWeek", dayOfWeek) }
@@ -336,6 +297,7 @@ public struct TariffEnergyPriceType: OCPPDataType {
 
 extension TariffEnergyPriceType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(priceKwh: .zero) }
   static let schema = ObjectSchema(
     """
     priceKwh required
@@ -343,21 +305,19 @@ extension TariffEnergyPriceType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var priceKwh = DecimalNumber.zero
-    var conditions: TariffConditionsType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: priceKwh = try r.decimal(o)
-      case 1: conditions = try TariffConditionsType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.priceKwh = try r.decimal(o)
+      case 1: try r.object(&self.conditions)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(priceKwh: priceKwh, conditions: conditions, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.decimal("priceKwh", priceKwh)
@@ -384,6 +344,7 @@ public struct TariffEnergyType: OCPPDataType {
 
 extension TariffEnergyType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(prices: []) }
   static let schema = ObjectSchema(
     """
     prices required items 1..
@@ -391,21 +352,19 @@ extension TariffEnergyType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var prices: [TariffEnergyPriceType] = []
-    var taxRates: [TaxRateType]?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: prices = try r.objects(o, TariffEnergyPriceType.self)
-      case 1: taxRates = try r.objects(o, TaxRateType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.prices = try r.objects(o, TariffEnergyPriceType.self)
+      case 1: self.taxRates = try r.objects(o, TaxRateType.self)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(prices: prices, taxRates: taxRates, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.objects("prices", prices)
@@ -432,6 +391,7 @@ public struct TariffFixedPriceType: OCPPDataType {
 
 extension TariffFixedPriceType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(priceFixed: .zero) }
   static let schema = ObjectSchema(
     """
     priceFixed required
@@ -439,21 +399,19 @@ extension TariffFixedPriceType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var priceFixed = DecimalNumber.zero
-    var conditions: TariffConditionsFixedType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: priceFixed = try r.decimal(o)
-      case 1: conditions = try TariffConditionsFixedType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.priceFixed = try r.decimal(o)
+      case 1: try r.object(&self.conditions)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(priceFixed: priceFixed, conditions: conditions, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.decimal("priceFixed", priceFixed)
@@ -480,6 +438,7 @@ public struct TariffFixedType: OCPPDataType {
 
 extension TariffFixedType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(prices: []) }
   static let schema = ObjectSchema(
     """
     prices required items 1..
@@ -487,21 +446,19 @@ extension TariffFixedType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var prices: [TariffFixedPriceType] = []
-    var taxRates: [TaxRateType]?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: prices = try r.objects(o, TariffFixedPriceType.self)
-      case 1: taxRates = try r.objects(o, TaxRateType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.prices = try r.objects(o, TariffFixedPriceType.self)
+      case 1: self.taxRates = try r.objects(o, TaxRateType.self)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(prices: prices, taxRates: taxRates, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.objects("prices", prices)
@@ -526,6 +483,7 @@ public struct TariffTimePriceType: OCPPDataType {
 
 extension TariffTimePriceType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(priceMinute: .zero) }
   static let schema = ObjectSchema(
     """
     priceMinute required
@@ -533,21 +491,19 @@ extension TariffTimePriceType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var priceMinute = DecimalNumber.zero
-    var conditions: TariffConditionsType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: priceMinute = try r.decimal(o)
-      case 1: conditions = try TariffConditionsType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.priceMinute = try r.decimal(o)
+      case 1: try r.object(&self.conditions)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(priceMinute: priceMinute, conditions: conditions, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.decimal("priceMinute", priceMinute)
@@ -574,6 +530,7 @@ public struct TariffTimeType: OCPPDataType {
 
 extension TariffTimeType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(prices: []) }
   static let schema = ObjectSchema(
     """
     prices required items 1..
@@ -581,21 +538,19 @@ extension TariffTimeType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var prices: [TariffTimePriceType] = []
-    var taxRates: [TaxRateType]?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: prices = try r.objects(o, TariffTimePriceType.self)
-      case 1: taxRates = try r.objects(o, TaxRateType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.prices = try r.objects(o, TariffTimePriceType.self)
+      case 1: self.taxRates = try r.objects(o, TaxRateType.self)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(prices: prices, taxRates: taxRates, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.objects("prices", prices)
@@ -648,6 +603,7 @@ public struct TariffType: OCPPDataType {
 
 extension TariffType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(currency: "", tariffId: "") }
   static let schema = ObjectSchema(
     """
     currency required length ..3
@@ -665,44 +621,29 @@ extension TariffType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var currency = ""
-    var tariffId = ""
-    var chargingTime: TariffTimeType?
-    var description: [MessageContentType]?
-    var energy: TariffEnergyType?
-    var fixedFee: TariffFixedType?
-    var idleTime: TariffTimeType?
-    var maxCost: PriceType?
-    var minCost: PriceType?
-    var reservationFixed: TariffFixedType?
-    var reservationTime: TariffTimeType?
-    var validFrom: DateTime?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: currency = try r.string(o)
-      case 1: tariffId = try r.string(o)
-      case 2: chargingTime = try TariffTimeType(from: &r)
-      case 3: description = try r.objects(o, MessageContentType.self)
-      case 4: energy = try TariffEnergyType(from: &r)
-      case 5: fixedFee = try TariffFixedType(from: &r)
-      case 6: idleTime = try TariffTimeType(from: &r)
-      case 7: maxCost = try PriceType(from: &r)
-      case 8: minCost = try PriceType(from: &r)
-      case 9: reservationFixed = try TariffFixedType(from: &r)
-      case 10: reservationTime = try TariffTimeType(from: &r)
-      case 11: validFrom = try r.dateTime()
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.currency = try r.string(o)
+      case 1: self.tariffId = try r.string(o)
+      case 2: try r.object(&self.chargingTime)
+      case 3: self.description = try r.objects(o, MessageContentType.self)
+      case 4: try r.object(&self.energy)
+      case 5: try r.object(&self.fixedFee)
+      case 6: try r.object(&self.idleTime)
+      case 7: try r.object(&self.maxCost)
+      case 8: try r.object(&self.minCost)
+      case 9: try r.object(&self.reservationFixed)
+      case 10: try r.object(&self.reservationTime)
+      case 11: self.validFrom = try r.dateTime()
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      currency: currency, tariffId: tariffId, chargingTime: chargingTime, description: description, energy: energy,
-      fixedFee: fixedFee, idleTime: idleTime, maxCost: maxCost, minCost: minCost, reservationFixed: reservationFixed,
-      reservationTime: reservationTime, validFrom: validFrom, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("currency", currency)
@@ -741,6 +682,7 @@ public struct TaxRateType: OCPPDataType {
 
 extension TaxRateType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(tax: .zero, type: "") }
   static let schema = ObjectSchema(
     """
     tax required
@@ -749,23 +691,20 @@ extension TaxRateType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var tax = DecimalNumber.zero
-    var type = ""
-    var stack: Int?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: tax = try r.decimal(o)
-      case 1: type = try r.string(o)
-      case 2: stack = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.tax = try r.decimal(o)
+      case 1: self.type = try r.string(o)
+      case 2: self.stack = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(tax: tax, type: type, stack: stack, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.decimal("tax", tax)
@@ -809,6 +748,10 @@ public struct TaxRuleType: OCPPDataType {
 
 extension TaxRuleType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(
+    appliesToEnergyFee: false, appliesToMinimumMaximumCost: false, appliesToOverstayFee: false,
+    appliesToParkingFee: false, taxRate: .blank, taxRuleID: 0
+  ) }
   static let schema = ObjectSchema(
     """
     appliesToEnergyFee required
@@ -822,37 +765,25 @@ extension TaxRuleType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var appliesToEnergyFee = false
-    var appliesToMinimumMaximumCost = false
-    var appliesToOverstayFee = false
-    var appliesToParkingFee = false
-    var taxRate: RationalNumberType?
-    var taxRuleID = 0
-    var taxIncludedInPrice: Bool?
-    var taxRuleName: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: appliesToEnergyFee = try r.bool()
-      case 1: appliesToMinimumMaximumCost = try r.bool()
-      case 2: appliesToOverstayFee = try r.bool()
-      case 3: appliesToParkingFee = try r.bool()
-      case 4: taxRate = try RationalNumberType(from: &r)
-      case 5: taxRuleID = try r.integer(o)
-      case 6: taxIncludedInPrice = try r.bool()
-      case 7: taxRuleName = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.appliesToEnergyFee = try r.bool()
+      case 1: self.appliesToMinimumMaximumCost = try r.bool()
+      case 2: self.appliesToOverstayFee = try r.bool()
+      case 3: self.appliesToParkingFee = try r.bool()
+      case 4: try r.object(&self.taxRate)
+      case 5: self.taxRuleID = try r.integer(o)
+      case 6: self.taxIncludedInPrice = try r.bool()
+      case 7: self.taxRuleName = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let taxRate else { throw r.inconsistency(o) }
-    self.init(
-      appliesToEnergyFee: appliesToEnergyFee, appliesToMinimumMaximumCost: appliesToMinimumMaximumCost,
-      appliesToOverstayFee: appliesToOverstayFee, appliesToParkingFee: appliesToParkingFee, taxRate: taxRate,
-      taxRuleID: taxRuleID, taxIncludedInPrice: taxIncludedInPrice, taxRuleName: taxRuleName, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.bool("appliesToEnergyFee", appliesToEnergyFee)
@@ -902,6 +833,7 @@ public struct TotalCostType: OCPPDataType {
 
 extension TotalCostType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(currency: "", total: .blank, typeOfCost: .blank) }
   static let schema = ObjectSchema(
     """
     currency required length ..3
@@ -916,39 +848,26 @@ extension TotalCostType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var currency = ""
-    var total: TotalPriceType?
-    var typeOfCost: TariffCostEnumType?
-    var chargingTime: PriceType?
-    var energy: PriceType?
-    var fixed: PriceType?
-    var idleTime: PriceType?
-    var reservationFixed: PriceType?
-    var reservationTime: PriceType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: currency = try r.string(o)
-      case 1: total = try TotalPriceType(from: &r)
-      case 2: typeOfCost = try r.enumeration(TariffCostEnumType.self)
-      case 3: chargingTime = try PriceType(from: &r)
-      case 4: energy = try PriceType(from: &r)
-      case 5: fixed = try PriceType(from: &r)
-      case 6: idleTime = try PriceType(from: &r)
-      case 7: reservationFixed = try PriceType(from: &r)
-      case 8: reservationTime = try PriceType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.currency = try r.string(o)
+      case 1: try r.object(&self.total)
+      case 2: self.typeOfCost = try r.enumeration(TariffCostEnumType.self)
+      case 3: try r.object(&self.chargingTime)
+      case 4: try r.object(&self.energy)
+      case 5: try r.object(&self.fixed)
+      case 6: try r.object(&self.idleTime)
+      case 7: try r.object(&self.reservationFixed)
+      case 8: try r.object(&self.reservationTime)
+      default: try r.object(&self.customData)
       }
     }
-    guard let total, let typeOfCost else { throw r.inconsistency(o) }
-    self.init(
-      currency: currency, total: total, typeOfCost: typeOfCost, chargingTime: chargingTime, energy: energy,
-      fixed: fixed, idleTime: idleTime, reservationFixed: reservationFixed, reservationTime: reservationTime,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("currency", currency)
@@ -980,6 +899,7 @@ public struct TotalPriceType: OCPPDataType {
 
 extension TotalPriceType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     exclTax
@@ -987,21 +907,19 @@ extension TotalPriceType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var exclTax: DecimalNumber?
-    var inclTax: DecimalNumber?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: exclTax = try r.decimal(o)
-      case 1: inclTax = try r.decimal(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.exclTax = try r.decimal(o)
+      case 1: self.inclTax = try r.decimal(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(exclTax: exclTax, inclTax: inclTax, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let exclTax { w.decimal("exclTax", exclTax) }
@@ -1033,6 +951,7 @@ public struct TotalUsageType: OCPPDataType {
 
 extension TotalUsageType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(chargingTime: 0, energy: .zero, idleTime: 0) }
   static let schema = ObjectSchema(
     """
     chargingTime required
@@ -1042,27 +961,21 @@ extension TotalUsageType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var chargingTime = 0
-    var energy = DecimalNumber.zero
-    var idleTime = 0
-    var reservationTime: Int?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: chargingTime = try r.integer(o)
-      case 1: energy = try r.decimal(o)
-      case 2: idleTime = try r.integer(o)
-      case 3: reservationTime = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.chargingTime = try r.integer(o)
+      case 1: self.energy = try r.decimal(o)
+      case 2: self.idleTime = try r.integer(o)
+      case 3: self.reservationTime = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      chargingTime: chargingTime, energy: energy, idleTime: idleTime, reservationTime: reservationTime,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("chargingTime", chargingTime)
@@ -1097,6 +1010,7 @@ public struct TransactionLimitType: OCPPDataType {
 
 extension TransactionLimitType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     maxCost
@@ -1106,25 +1020,21 @@ extension TransactionLimitType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var maxCost: DecimalNumber?
-    var maxEnergy: DecimalNumber?
-    var maxSoC: Int?
-    var maxTime: Int?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: maxCost = try r.decimal(o)
-      case 1: maxEnergy = try r.decimal(o)
-      case 2: maxSoC = try r.integer(o)
-      case 3: maxTime = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.maxCost = try r.decimal(o)
+      case 1: self.maxEnergy = try r.decimal(o)
+      case 2: self.maxSoC = try r.integer(o)
+      case 3: self.maxTime = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(maxCost: maxCost, maxEnergy: maxEnergy, maxSoC: maxSoC, maxTime: maxTime, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let maxCost { w.decimal("maxCost", maxCost) }
@@ -1169,6 +1079,7 @@ public struct TransactionType: OCPPDataType {
 }
 
 extension TransactionType {
+  public static var blank: Self { Self(transactionId: "") }
   static let schema = ObjectSchema(
     """
     transactionId required length ..36
@@ -1182,36 +1093,25 @@ extension TransactionType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var transactionId = ""
-    var chargingState: ChargingStateEnumType?
-    var operationMode: OperationModeEnumType?
-    var remoteStartId: Int?
-    var stoppedReason: ReasonEnumType?
-    var tariffId: String?
-    var timeSpentCharging: Int?
-    var transactionLimit: TransactionLimitType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: transactionId = try r.string(o)
-      case 1: chargingState = try r.enumeration(ChargingStateEnumType.self)
-      case 2: operationMode = try r.enumeration(OperationModeEnumType.self)
-      case 3: remoteStartId = try r.integer(o)
-      case 4: stoppedReason = try r.enumeration(ReasonEnumType.self)
-      case 5: tariffId = try r.string(o)
-      case 6: timeSpentCharging = try r.integer(o)
-      case 7: transactionLimit = try TransactionLimitType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.transactionId = try r.string(o)
+      case 1: self.chargingState = try r.enumeration(ChargingStateEnumType.self)
+      case 2: self.operationMode = try r.enumeration(OperationModeEnumType.self)
+      case 3: self.remoteStartId = try r.integer(o)
+      case 4: self.stoppedReason = try r.enumeration(ReasonEnumType.self)
+      case 5: self.tariffId = try r.string(o)
+      case 6: self.timeSpentCharging = try r.integer(o)
+      case 7: try r.object(&self.transactionLimit)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      transactionId: transactionId, chargingState: chargingState, operationMode: operationMode,
-      remoteStartId: remoteStartId, stoppedReason: stoppedReason, tariffId: tariffId,
-      timeSpentCharging: timeSpentCharging, transactionLimit: transactionLimit, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("transactionId", transactionId)

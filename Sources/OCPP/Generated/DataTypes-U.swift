@@ -16,6 +16,7 @@ public struct UnitOfMeasureType: OCPPDataType {
 }
 
 extension UnitOfMeasureType {
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     multiplier
@@ -23,21 +24,19 @@ extension UnitOfMeasureType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var multiplier: Int?
-    var unit: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: multiplier = try r.integer(o)
-      case 1: unit = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.multiplier = try r.integer(o)
+      case 1: self.unit = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(multiplier: multiplier, unit: unit, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let multiplier { w.integer("multiplier", multiplier) }

@@ -74,6 +74,7 @@ public struct V2XChargingParametersType: OCPPDataType {
 
 extension V2XChargingParametersType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     evMaxEnergyRequest
@@ -103,75 +104,41 @@ extension V2XChargingParametersType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var evMaxEnergyRequest: DecimalNumber?
-    var evMaxV2XEnergyRequest: DecimalNumber?
-    var evMinEnergyRequest: DecimalNumber?
-    var evMinV2XEnergyRequest: DecimalNumber?
-    var evTargetEnergyRequest: DecimalNumber?
-    var maxChargeCurrent: DecimalNumber?
-    var maxChargePower: DecimalNumber?
-    var maxChargePower_L2: DecimalNumber?
-    var maxChargePower_L3: DecimalNumber?
-    var maxDischargeCurrent: DecimalNumber?
-    var maxDischargePower: DecimalNumber?
-    var maxDischargePower_L2: DecimalNumber?
-    var maxDischargePower_L3: DecimalNumber?
-    var maxVoltage: DecimalNumber?
-    var minChargeCurrent: DecimalNumber?
-    var minChargePower: DecimalNumber?
-    var minChargePower_L2: DecimalNumber?
-    var minChargePower_L3: DecimalNumber?
-    var minDischargeCurrent: DecimalNumber?
-    var minDischargePower: DecimalNumber?
-    var minDischargePower_L2: DecimalNumber?
-    var minDischargePower_L3: DecimalNumber?
-    var minVoltage: DecimalNumber?
-    var targetSoC: Int?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: evMaxEnergyRequest = try r.decimal(o)
-      case 1: evMaxV2XEnergyRequest = try r.decimal(o)
-      case 2: evMinEnergyRequest = try r.decimal(o)
-      case 3: evMinV2XEnergyRequest = try r.decimal(o)
-      case 4: evTargetEnergyRequest = try r.decimal(o)
-      case 5: maxChargeCurrent = try r.decimal(o)
-      case 6: maxChargePower = try r.decimal(o)
-      case 7: maxChargePower_L2 = try r.decimal(o)
-      case 8: maxChargePower_L3 = try r.decimal(o)
-      case 9: maxDischargeCurrent = try r.decimal(o)
-      case 10: maxDischargePower = try r.decimal(o)
-      case 11: maxDischargePower_L2 = try r.decimal(o)
-      case 12: maxDischargePower_L3 = try r.decimal(o)
-      case 13: maxVoltage = try r.decimal(o)
-      case 14: minChargeCurrent = try r.decimal(o)
-      case 15: minChargePower = try r.decimal(o)
-      case 16: minChargePower_L2 = try r.decimal(o)
-      case 17: minChargePower_L3 = try r.decimal(o)
-      case 18: minDischargeCurrent = try r.decimal(o)
-      case 19: minDischargePower = try r.decimal(o)
-      case 20: minDischargePower_L2 = try r.decimal(o)
-      case 21: minDischargePower_L3 = try r.decimal(o)
-      case 22: minVoltage = try r.decimal(o)
-      case 23: targetSoC = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.evMaxEnergyRequest = try r.decimal(o)
+      case 1: self.evMaxV2XEnergyRequest = try r.decimal(o)
+      case 2: self.evMinEnergyRequest = try r.decimal(o)
+      case 3: self.evMinV2XEnergyRequest = try r.decimal(o)
+      case 4: self.evTargetEnergyRequest = try r.decimal(o)
+      case 5: self.maxChargeCurrent = try r.decimal(o)
+      case 6: self.maxChargePower = try r.decimal(o)
+      case 7: self.maxChargePower_L2 = try r.decimal(o)
+      case 8: self.maxChargePower_L3 = try r.decimal(o)
+      case 9: self.maxDischargeCurrent = try r.decimal(o)
+      case 10: self.maxDischargePower = try r.decimal(o)
+      case 11: self.maxDischargePower_L2 = try r.decimal(o)
+      case 12: self.maxDischargePower_L3 = try r.decimal(o)
+      case 13: self.maxVoltage = try r.decimal(o)
+      case 14: self.minChargeCurrent = try r.decimal(o)
+      case 15: self.minChargePower = try r.decimal(o)
+      case 16: self.minChargePower_L2 = try r.decimal(o)
+      case 17: self.minChargePower_L3 = try r.decimal(o)
+      case 18: self.minDischargeCurrent = try r.decimal(o)
+      case 19: self.minDischargePower = try r.decimal(o)
+      case 20: self.minDischargePower_L2 = try r.decimal(o)
+      case 21: self.minDischargePower_L3 = try r.decimal(o)
+      case 22: self.minVoltage = try r.decimal(o)
+      case 23: self.targetSoC = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      evMaxEnergyRequest: evMaxEnergyRequest, evMaxV2XEnergyRequest: evMaxV2XEnergyRequest,
-      evMinEnergyRequest: evMinEnergyRequest, evMinV2XEnergyRequest: evMinV2XEnergyRequest,
-      evTargetEnergyRequest: evTargetEnergyRequest, maxChargeCurrent: maxChargeCurrent, maxChargePower: maxChargePower,
-      maxChargePower_L2: maxChargePower_L2, maxChargePower_L3: maxChargePower_L3,
-      maxDischargeCurrent: maxDischargeCurrent, maxDischargePower: maxDischargePower,
-      maxDischargePower_L2: maxDischargePower_L2, maxDischargePower_L3: maxDischargePower_L3, maxVoltage: maxVoltage,
-      minChargeCurrent: minChargeCurrent, minChargePower: minChargePower, minChargePower_L2: minChargePower_L2,
-      minChargePower_L3: minChargePower_L3, minDischargeCurrent: minDischargeCurrent,
-      minDischargePower: minDischargePower, minDischargePower_L2: minDischargePower_L2,
-      minDischargePower_L3: minDischargePower_L3, minVoltage: minVoltage, targetSoC: targetSoC, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let evMaxEnergyRequest { w.decimal("evMaxEnergyRequest", evMaxEnergyRequest) }
@@ -218,6 +185,7 @@ public struct V2XFreqWattPointType: OCPPDataType {
 
 extension V2XFreqWattPointType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(frequency: .zero, power: .zero) }
   static let schema = ObjectSchema(
     """
     frequency required
@@ -225,21 +193,19 @@ extension V2XFreqWattPointType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var frequency = DecimalNumber.zero
-    var power = DecimalNumber.zero
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: frequency = try r.decimal(o)
-      case 1: power = try r.decimal(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.frequency = try r.decimal(o)
+      case 1: self.power = try r.decimal(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(frequency: frequency, power: power, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.decimal("frequency", frequency)
@@ -264,6 +230,7 @@ public struct V2XSignalWattPointType: OCPPDataType {
 
 extension V2XSignalWattPointType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(power: .zero, signal: 0) }
   static let schema = ObjectSchema(
     """
     power required
@@ -271,21 +238,19 @@ extension V2XSignalWattPointType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var power = DecimalNumber.zero
-    var signal = 0
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: power = try r.decimal(o)
-      case 1: signal = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.power = try r.decimal(o)
+      case 1: self.signal = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(power: power, signal: signal, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.decimal("power", power)
@@ -324,6 +289,7 @@ public struct VPNType: OCPPDataType {
 }
 
 extension VPNType {
+  public static var blank: Self { Self(key: "", password: "", server: "", type: .blank, user: "") }
   static let schema = ObjectSchema(
     """
     key required length ..255
@@ -335,31 +301,23 @@ extension VPNType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var key = ""
-    var password = ""
-    var server = ""
-    var type: VPNEnumType?
-    var user = ""
-    var group: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: key = try r.string(o)
-      case 1: password = try r.string(o)
-      case 2: server = try r.string(o)
-      case 3: type = try r.enumeration(VPNEnumType.self)
-      case 4: user = try r.string(o)
-      case 5: group = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.key = try r.string(o)
+      case 1: self.password = try r.string(o)
+      case 2: self.server = try r.string(o)
+      case 3: self.type = try r.enumeration(VPNEnumType.self)
+      case 4: self.user = try r.string(o)
+      case 5: self.group = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let type else { throw r.inconsistency(o) }
-    self.init(
-      key: key, password: password, server: server, type: type, user: user, group: group, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("key", key)
@@ -398,6 +356,7 @@ public struct VariableAttributeType: OCPPDataType {
 }
 
 extension VariableAttributeType {
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     constant
@@ -408,29 +367,22 @@ extension VariableAttributeType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var constant: Bool?
-    var mutability: MutabilityEnumType?
-    var persistent: Bool?
-    var type: AttributeEnumType?
-    var value: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: constant = try r.bool()
-      case 1: mutability = try r.enumeration(MutabilityEnumType.self)
-      case 2: persistent = try r.bool()
-      case 3: type = try r.enumeration(AttributeEnumType.self)
-      case 4: value = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.constant = try r.bool()
+      case 1: self.mutability = try r.enumeration(MutabilityEnumType.self)
+      case 2: self.persistent = try r.bool()
+      case 3: self.type = try r.enumeration(AttributeEnumType.self)
+      case 4: self.value = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      constant: constant, mutability: mutability, persistent: persistent, type: type, value: value,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let constant { w.bool("constant", constant) }
@@ -472,6 +424,7 @@ public struct VariableCharacteristicsType: OCPPDataType {
 }
 
 extension VariableCharacteristicsType {
+  public static var blank: Self { Self(dataType: .blank, supportsMonitoring: false) }
   static let schema = ObjectSchema(
     """
     dataType required
@@ -484,34 +437,24 @@ extension VariableCharacteristicsType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var dataType: DataEnumType?
-    var supportsMonitoring = false
-    var maxElements: Int?
-    var maxLimit: DecimalNumber?
-    var minLimit: DecimalNumber?
-    var unit: String?
-    var valuesList: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: dataType = try r.enumeration(DataEnumType.self)
-      case 1: supportsMonitoring = try r.bool()
-      case 2: maxElements = try r.integer(o)
-      case 3: maxLimit = try r.decimal(o)
-      case 4: minLimit = try r.decimal(o)
-      case 5: unit = try r.string(o)
-      case 6: valuesList = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.dataType = try r.enumeration(DataEnumType.self)
+      case 1: self.supportsMonitoring = try r.bool()
+      case 2: self.maxElements = try r.integer(o)
+      case 3: self.maxLimit = try r.decimal(o)
+      case 4: self.minLimit = try r.decimal(o)
+      case 5: self.unit = try r.string(o)
+      case 6: self.valuesList = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let dataType else { throw r.inconsistency(o) }
-    self.init(
-      dataType: dataType, supportsMonitoring: supportsMonitoring, maxElements: maxElements, maxLimit: maxLimit,
-      minLimit: minLimit, unit: unit, valuesList: valuesList, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("dataType", dataType)
@@ -555,6 +498,7 @@ public struct VariableMonitoringType: OCPPDataType {
 }
 
 extension VariableMonitoringType {
+  public static var blank: Self { Self(id: 0, severity: 0, transaction: false, type: .blank, value: .zero) }
   static let schema = ObjectSchema(
     """
     id required | required range 0..
@@ -566,32 +510,23 @@ extension VariableMonitoringType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var id = 0
-    var severity = 0
-    var transaction = false
-    var type: MonitorEnumType?
-    var value = DecimalNumber.zero
-    var eventNotificationType: EventNotificationEnumType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: id = try r.integer(o)
-      case 1: severity = try r.integer(o)
-      case 2: transaction = try r.bool()
-      case 3: type = try r.enumeration(MonitorEnumType.self)
-      case 4: value = try r.decimal(o)
-      case 5: eventNotificationType = try r.enumeration(EventNotificationEnumType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.id = try r.integer(o)
+      case 1: self.severity = try r.integer(o)
+      case 2: self.transaction = try r.bool()
+      case 3: self.type = try r.enumeration(MonitorEnumType.self)
+      case 4: self.value = try r.decimal(o)
+      case 5: self.eventNotificationType = try r.enumeration(EventNotificationEnumType.self)
+      default: try r.object(&self.customData)
       }
     }
-    guard let type else { throw r.inconsistency(o) }
-    self.init(
-      id: id, severity: severity, transaction: transaction, type: type, value: value,
-      eventNotificationType: eventNotificationType, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("id", id)
@@ -622,6 +557,7 @@ public struct VariableType: OCPPDataType {
 }
 
 extension VariableType {
+  public static var blank: Self { Self(name: "") }
   static let schema = ObjectSchema(
     """
     name required length ..50
@@ -629,21 +565,19 @@ extension VariableType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var name = ""
-    var instance: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: name = try r.string(o)
-      case 1: instance = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.name = try r.string(o)
+      case 1: self.instance = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(name: name, instance: instance, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("name", name)
@@ -673,6 +607,7 @@ public struct VoltageParamsType: OCPPDataType {
 
 extension VoltageParamsType {
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     hv10MinMeanTripDelay
@@ -681,25 +616,20 @@ extension VoltageParamsType {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var hv10MinMeanTripDelay: DecimalNumber?
-    var hv10MinMeanValue: DecimalNumber?
-    var powerDuringCessation: PowerDuringCessationEnumType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: hv10MinMeanTripDelay = try r.decimal(o)
-      case 1: hv10MinMeanValue = try r.decimal(o)
-      case 2: powerDuringCessation = try r.enumeration(PowerDuringCessationEnumType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.hv10MinMeanTripDelay = try r.decimal(o)
+      case 1: self.hv10MinMeanValue = try r.decimal(o)
+      case 2: self.powerDuringCessation = try r.enumeration(PowerDuringCessationEnumType.self)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      hv10MinMeanTripDelay: hv10MinMeanTripDelay, hv10MinMeanValue: hv10MinMeanValue,
-      powerDuringCessation: powerDuringCessation, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let hv10MinMeanTripDelay { w.decimal("hv10MinMeanTripDelay", hv10MinMeanTripDelay) }

@@ -8,6 +8,7 @@ public enum APNAuthenticationEnumType: String, OCPPEnum, OCPPCodedEnum {
   case auto = "AUTO"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .chap }
 }
 
 public enum AttributeEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -32,6 +33,7 @@ public enum AuthorizationStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case unknown = "Unknown"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum AuthorizeCertificateStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -53,6 +55,7 @@ public enum BatterySwapEventEnumType: String, OCPPEnum, OCPPCodedEnum {
   case batteryOutTimeout = "BatteryOutTimeout"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .batteryIn }
 }
 
 public enum BootReasonEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -67,6 +70,7 @@ public enum BootReasonEnumType: String, OCPPEnum, OCPPCodedEnum {
   case watchdog = "Watchdog"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .applicationReset }
 }
 
 public enum CancelReservationStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -74,6 +78,7 @@ public enum CancelReservationStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case rejected = "Rejected"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum CertificateActionEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -81,6 +86,7 @@ public enum CertificateActionEnumType: String, OCPPEnum, OCPPCodedEnum {
   case update = "Update"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .install }
 }
 
 public enum CertificateSignedStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -88,6 +94,7 @@ public enum CertificateSignedStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case rejected = "Rejected"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum CertificateSigningUseEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -109,6 +116,7 @@ public enum CertificateStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case failed = "Failed"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .good }
 }
 
 /// 2.1.
@@ -117,6 +125,7 @@ public enum CertificateStatusSourceEnumType: String, OCPPEnum, OCPPCodedEnum {
   case ocsp = "OCSP"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .crl }
 }
 
 public enum ChangeAvailabilityStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -125,6 +134,7 @@ public enum ChangeAvailabilityStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case scheduled = "Scheduled"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 /// In 2.0.1 one of the values named here, in 2.1 any string.
@@ -141,6 +151,7 @@ public struct ChargingLimitSourceEnumType: OCPPOpenEnum, OCPPCodedOpenEnum {
   public static var allCases: [Self] { [.ems, .other, .so, .cso] }
 
   static let names = EnumNames(allCases.map(\.rawValue))
+  static var blank: Self { Self(unchecked: "") }
 }
 
 public enum ChargingProfileKindEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -153,6 +164,7 @@ public enum ChargingProfileKindEnumType: String, OCPPEnum, OCPPCodedEnum {
   public static var onlyIn21: [Self] { [.dynamic] }
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .absolute }
 }
 
 public enum ChargingProfilePurposeEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -168,6 +180,7 @@ public enum ChargingProfilePurposeEnumType: String, OCPPEnum, OCPPCodedEnum {
   public static var onlyIn21: [Self] { [.priorityCharging, .localGeneration] }
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .chargingStationExternalConstraints }
 }
 
 public enum ChargingProfileStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -175,6 +188,7 @@ public enum ChargingProfileStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case rejected = "Rejected"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum ChargingRateUnitEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -182,6 +196,7 @@ public enum ChargingRateUnitEnumType: String, OCPPEnum, OCPPCodedEnum {
   case a = "A"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .w }
 }
 
 public enum ChargingStateEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -199,6 +214,7 @@ public enum ClearCacheStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case rejected = "Rejected"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum ClearChargingProfileStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -206,6 +222,7 @@ public enum ClearChargingProfileStatusEnumType: String, OCPPEnum, OCPPCodedEnum 
   case unknown = "Unknown"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum ClearMessageStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -217,6 +234,7 @@ public enum ClearMessageStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   public static var onlyIn21: [Self] { [.rejected] }
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum ClearMonitoringStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -225,6 +243,7 @@ public enum ClearMonitoringStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case notFound = "NotFound"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum ComponentCriterionEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -272,6 +291,7 @@ public struct ConnectorEnumType: OCPPOpenEnum, OCPPCodedOpenEnum {
   ] }
 
   static let names = EnumNames(allCases.map(\.rawValue))
+  static var blank: Self { Self(unchecked: "") }
 }
 
 public enum ConnectorStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -282,6 +302,7 @@ public enum ConnectorStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case faulted = "Faulted"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .available }
 }
 
 /// 2.1.
@@ -303,6 +324,7 @@ public enum CostDimensionEnumType: String, OCPPEnum, OCPPCodedEnum {
   case chargingTime = "ChargingTime"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .energy }
 }
 
 public enum CostKindEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -311,6 +333,7 @@ public enum CostKindEnumType: String, OCPPEnum, OCPPCodedEnum {
   case renewableGenerationPercentage = "RenewableGenerationPercentage"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .carbonDioxideEmission }
 }
 
 public enum CustomerInformationStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -319,6 +342,7 @@ public enum CustomerInformationStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case invalid = "Invalid"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 /// 2.1.
@@ -347,6 +371,7 @@ public enum DERControlEnumType: String, OCPPEnum, OCPPCodedEnum {
   case wattVar = "WattVar"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .enterService }
 }
 
 /// 2.1.
@@ -357,6 +382,7 @@ public enum DERControlStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case notFound = "NotFound"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 /// 2.1.
@@ -369,6 +395,7 @@ public enum DERUnitEnumType: String, OCPPEnum, OCPPCodedEnum {
   case pctEffectiveV = "PctEffectiveV"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .notApplicable }
 }
 
 public enum DataEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -382,6 +409,7 @@ public enum DataEnumType: String, OCPPEnum, OCPPCodedEnum {
   case memberList = "MemberList"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .string }
 }
 
 public enum DataTransferStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -391,6 +419,7 @@ public enum DataTransferStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case unknownVendorId = "UnknownVendorId"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 /// 2.1.
@@ -412,6 +441,7 @@ public enum DeleteCertificateStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case notFound = "NotFound"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum DisplayMessageStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -427,6 +457,7 @@ public enum DisplayMessageStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   public static var onlyIn21: [Self] { [.languageNotSupported] }
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum EnergyTransferModeEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -452,6 +483,7 @@ public enum EnergyTransferModeEnumType: String, OCPPEnum, OCPPCodedEnum {
   public static var onlyIn21: [Self] { [.acBPT, .acBPTDER, .acDER, .dcBPT, .dcACDP, .dcACDPBPT, .wpt] }
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .dc }
 }
 
 public enum EventNotificationEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -461,6 +493,7 @@ public enum EventNotificationEnumType: String, OCPPEnum, OCPPCodedEnum {
   case customMonitor = "CustomMonitor"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .hardWiredNotification }
 }
 
 public enum EventTriggerEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -469,6 +502,7 @@ public enum EventTriggerEnumType: String, OCPPEnum, OCPPCodedEnum {
   case periodic = "Periodic"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .alerting }
 }
 
 /// 2.1.
@@ -496,6 +530,7 @@ public enum FirmwareStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case signatureVerified = "SignatureVerified"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .downloaded }
 }
 
 public enum GenericDeviceModelStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -505,6 +540,7 @@ public enum GenericDeviceModelStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case emptyResultSet = "EmptyResultSet"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum GenericStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -512,6 +548,7 @@ public enum GenericStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case rejected = "Rejected"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum GetCertificateIdUseEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -526,6 +563,7 @@ public enum GetCertificateIdUseEnumType: String, OCPPEnum, OCPPCodedEnum {
   public static var onlyIn21: [Self] { [.oemRootCertificate] }
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .v2GRootCertificate }
 }
 
 public enum GetCertificateStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -533,6 +571,7 @@ public enum GetCertificateStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case failed = "Failed"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum GetChargingProfileStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -540,6 +579,7 @@ public enum GetChargingProfileStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case noProfiles = "NoProfiles"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum GetDisplayMessagesStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -547,6 +587,7 @@ public enum GetDisplayMessagesStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case unknown = "Unknown"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum GetInstalledCertificateStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -554,6 +595,7 @@ public enum GetInstalledCertificateStatusEnumType: String, OCPPEnum, OCPPCodedEn
   case notFound = "NotFound"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum GetVariableStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -564,6 +606,7 @@ public enum GetVariableStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case notSupportedAttributeType = "NotSupportedAttributeType"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 /// 2.1.
@@ -589,6 +632,7 @@ public enum HashAlgorithmEnumType: String, OCPPEnum, OCPPCodedEnum {
   case sha512 = "SHA512"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .sha256 }
 }
 
 /// In 2.0.1 one of the values named here, in 2.1 any string.
@@ -611,6 +655,7 @@ public struct IdTokenEnumType: OCPPOpenEnum, OCPPCodedOpenEnum {
   ] }
 
   static let names = EnumNames(allCases.map(\.rawValue))
+  static var blank: Self { Self(unchecked: "") }
 }
 
 public enum InstallCertificateStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -619,6 +664,7 @@ public enum InstallCertificateStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case failed = "Failed"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum InstallCertificateUseEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -632,6 +678,7 @@ public enum InstallCertificateUseEnumType: String, OCPPEnum, OCPPCodedEnum {
   public static var onlyIn21: [Self] { [.oemRootCertificate] }
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .v2GRootCertificate }
 }
 
 /// 2.1.
@@ -660,6 +707,7 @@ public enum Iso15118EVCertificateStatusEnumType: String, OCPPEnum, OCPPCodedEnum
   case failed = "Failed"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum LocationEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -685,6 +733,7 @@ public enum LogEnumType: String, OCPPEnum, OCPPCodedEnum {
   public static var onlyIn21: [Self] { [.dataCollectorLog] }
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .diagnosticsLog }
 }
 
 public enum LogStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -693,4 +742,5 @@ public enum LogStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case acceptedCanceled = "AcceptedCanceled"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }

@@ -115,6 +115,7 @@ public enum MessageFormatEnumType: String, OCPPEnum, OCPPCodedEnum {
   public static var onlyIn21: [Self] { [.qrcode] }
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .ascii }
 }
 
 public enum MessagePriorityEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -123,6 +124,7 @@ public enum MessagePriorityEnumType: String, OCPPEnum, OCPPCodedEnum {
   case normalCycle = "NormalCycle"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .alwaysFront }
 }
 
 public enum MessageStateEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -160,6 +162,7 @@ public enum MessageTriggerEnumType: String, OCPPEnum, OCPPCodedEnum {
   public static var onlyIn21: [Self] { [.signV2G20Certificate, .customTrigger] }
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .bootNotification }
 }
 
 /// 2.1.
@@ -184,6 +187,7 @@ public enum MonitorEnumType: String, OCPPEnum, OCPPCodedEnum {
   public static var onlyIn21: [Self] { [.targetDelta, .targetDeltaRelative] }
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .upperThreshold }
 }
 
 public enum MonitoringBaseEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -192,6 +196,7 @@ public enum MonitoringBaseEnumType: String, OCPPEnum, OCPPCodedEnum {
   case hardWiredOnly = "HardWiredOnly"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .all }
 }
 
 public enum MonitoringCriterionEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -216,6 +221,7 @@ public enum NotifyAllowedEnergyTransferStatusEnumType: String, OCPPEnum, OCPPCod
   case rejected = "Rejected"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum NotifyEVChargingNeedsStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -228,6 +234,7 @@ public enum NotifyEVChargingNeedsStatusEnumType: String, OCPPEnum, OCPPCodedEnum
   public static var onlyIn21: [Self] { [.noChargingProfile] }
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum OCPPInterfaceEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -245,6 +252,7 @@ public enum OCPPInterfaceEnumType: String, OCPPEnum, OCPPCodedEnum {
   public static var onlyIn21: [Self] { [.any] }
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .wired0 }
 }
 
 public enum OCPPTransportEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -252,6 +260,7 @@ public enum OCPPTransportEnumType: String, OCPPEnum, OCPPCodedEnum {
   case soap = "SOAP"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .json }
 }
 
 public enum OCPPVersionEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -288,6 +297,7 @@ public enum OperationalStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case operative = "Operative"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .inoperative }
 }
 
 /// 2.1.
@@ -298,6 +308,7 @@ public enum PaymentStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case failed = "Failed"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .settled }
 }
 
 public enum PhaseEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -340,6 +351,7 @@ public enum PriorityChargingStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case noProfile = "NoProfile"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum PublishFirmwareStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -355,6 +367,7 @@ public enum PublishFirmwareStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case publishFailed = "PublishFailed"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .idle }
 }
 
 public enum ReadingContextEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -411,6 +424,7 @@ public enum RegistrationStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case rejected = "Rejected"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum ReportBaseEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -419,6 +433,7 @@ public enum ReportBaseEnumType: String, OCPPEnum, OCPPCodedEnum {
   case summaryInventory = "SummaryInventory"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .configurationInventory }
 }
 
 public enum RequestStartStopStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -426,6 +441,7 @@ public enum RequestStartStopStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case rejected = "Rejected"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum ReservationUpdateStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -437,6 +453,7 @@ public enum ReservationUpdateStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   public static var onlyIn21: [Self] { [.noTransaction] }
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .expired }
 }
 
 public enum ReserveNowStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -447,6 +464,7 @@ public enum ReserveNowStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case unavailable = "Unavailable"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum ResetEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -458,6 +476,7 @@ public enum ResetEnumType: String, OCPPEnum, OCPPCodedEnum {
   public static var onlyIn21: [Self] { [.immediateAndResume] }
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .immediate }
 }
 
 public enum ResetStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -466,6 +485,7 @@ public enum ResetStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case scheduled = "Scheduled"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum SendLocalListStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -474,6 +494,7 @@ public enum SendLocalListStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case versionMismatch = "VersionMismatch"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum SetMonitoringStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -485,6 +506,7 @@ public enum SetMonitoringStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case duplicate = "Duplicate"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum SetNetworkProfileStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -493,6 +515,7 @@ public enum SetNetworkProfileStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case failed = "Failed"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum SetVariableStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -504,6 +527,7 @@ public enum SetVariableStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case rebootRequired = "RebootRequired"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 /// 2.1.
@@ -516,6 +540,7 @@ public enum TariffChangeStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case noCurrencyChange = "NoCurrencyChange"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 /// 2.1.
@@ -525,6 +550,7 @@ public enum TariffClearStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case noTariff = "NoTariff"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 /// 2.1.
@@ -534,6 +560,7 @@ public enum TariffCostEnumType: String, OCPPEnum, OCPPCodedEnum {
   case maxCost = "MaxCost"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .normalCost }
 }
 
 /// 2.1.
@@ -543,6 +570,7 @@ public enum TariffGetStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case noTariff = "NoTariff"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 /// 2.1.
@@ -551,6 +579,7 @@ public enum TariffKindEnumType: String, OCPPEnum, OCPPCodedEnum {
   case driverTariff = "DriverTariff"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .defaultTariff }
 }
 
 /// 2.1.
@@ -562,6 +591,7 @@ public enum TariffSetStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case duplicateTariffId = "DuplicateTariffId"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum TransactionEventEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -570,6 +600,7 @@ public enum TransactionEventEnumType: String, OCPPEnum, OCPPCodedEnum {
   case updated = "Updated"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .ended }
 }
 
 public enum TriggerMessageStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -578,6 +609,7 @@ public enum TriggerMessageStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case notImplemented = "NotImplemented"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum TriggerReasonEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -625,6 +657,7 @@ public enum TriggerReasonEnumType: String, OCPPEnum, OCPPCodedEnum {
   ] }
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .authorized }
 }
 
 public enum UnlockStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -634,6 +667,7 @@ public enum UnlockStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case unknownConnector = "UnknownConnector"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .unlocked }
 }
 
 public enum UnpublishFirmwareStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -642,6 +676,7 @@ public enum UnpublishFirmwareStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case unpublished = "Unpublished"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .downloadOngoing }
 }
 
 public enum UpdateEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -649,6 +684,7 @@ public enum UpdateEnumType: String, OCPPEnum, OCPPCodedEnum {
   case full = "Full"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .differential }
 }
 
 public enum UpdateFirmwareStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -659,6 +695,7 @@ public enum UpdateFirmwareStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case revokedCertificate = "RevokedCertificate"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .accepted }
 }
 
 public enum UploadLogStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -672,6 +709,7 @@ public enum UploadLogStatusEnumType: String, OCPPEnum, OCPPCodedEnum {
   case acceptedCanceled = "AcceptedCanceled"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .badMessage }
 }
 
 public enum VPNEnumType: String, OCPPEnum, OCPPCodedEnum {
@@ -681,4 +719,5 @@ public enum VPNEnumType: String, OCPPEnum, OCPPCodedEnum {
   case pptp = "PPTP"
 
   static let table = EnumTable(Self.self)
+  static var blank: Self { .ikEv2 }
 }

@@ -18,6 +18,7 @@ extension AFRRSignalRequest {
   public typealias Response = AFRRSignalResponse
   public static var action: String { "AFRRSignal" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(signal: 0, timestamp: DateTime(unixMilliseconds: 0)) }
   static let schema = ObjectSchema(
     """
     signal required
@@ -25,21 +26,19 @@ extension AFRRSignalRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var signal = 0
-    var timestamp = DateTime(unixMilliseconds: 0)
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: signal = try r.integer(o)
-      case 1: timestamp = try r.dateTime()
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.signal = try r.integer(o)
+      case 1: self.timestamp = try r.dateTime()
+      default: try r.object(&self.customData)
       }
     }
-    self.init(signal: signal, timestamp: timestamp, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("signal", signal)
@@ -65,6 +64,7 @@ public struct AFRRSignalResponse: OCPPPayload {
 extension AFRRSignalResponse {
   public static var action: String { "AFRRSignal" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -72,22 +72,19 @@ extension AFRRSignalResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: GenericStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(GenericStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(GenericStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -115,6 +112,7 @@ extension AdjustPeriodicEventStreamRequest {
   public typealias Response = AdjustPeriodicEventStreamResponse
   public static var action: String { "AdjustPeriodicEventStream" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(id: 0, params: .blank) }
   static let schema = ObjectSchema(
     """
     id required range 0..
@@ -122,22 +120,19 @@ extension AdjustPeriodicEventStreamRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var id = 0
-    var params: PeriodicEventStreamParamsType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: id = try r.integer(o)
-      case 1: params = try PeriodicEventStreamParamsType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.id = try r.integer(o)
+      case 1: try r.object(&self.params)
+      default: try r.object(&self.customData)
       }
     }
-    guard let params else { throw r.inconsistency(o) }
-    self.init(id: id, params: params, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("id", id)
@@ -163,6 +158,7 @@ public struct AdjustPeriodicEventStreamResponse: OCPPPayload {
 extension AdjustPeriodicEventStreamResponse {
   public static var action: String { "AdjustPeriodicEventStream" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -170,22 +166,19 @@ extension AdjustPeriodicEventStreamResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: GenericStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(GenericStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(GenericStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -217,6 +210,7 @@ public struct AuthorizeRequest: OCPPRequest {
 extension AuthorizeRequest {
   public typealias Response = AuthorizeResponse
   public static var action: String { "Authorize" }
+  public static var blank: Self { Self(idToken: .blank) }
   static let schema = ObjectSchema(
     """
     idToken required
@@ -225,26 +219,20 @@ extension AuthorizeRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var idToken: IdTokenType?
-    var certificate: String?
-    var iso15118CertificateHashData: [OCSPRequestDataType]?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: idToken = try IdTokenType(from: &r)
-      case 1: certificate = try r.string(o)
-      case 2: iso15118CertificateHashData = try r.objects(o, OCSPRequestDataType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.idToken)
+      case 1: self.certificate = try r.string(o)
+      case 2: self.iso15118CertificateHashData = try r.objects(o, OCSPRequestDataType.self)
+      default: try r.object(&self.customData)
       }
     }
-    guard let idToken else { throw r.inconsistency(o) }
-    self.init(
-      idToken: idToken, certificate: certificate, iso15118CertificateHashData: iso15118CertificateHashData,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("idToken", idToken)
@@ -279,6 +267,7 @@ public struct AuthorizeResponse: OCPPPayload {
 
 extension AuthorizeResponse {
   public static var action: String { "Authorize" }
+  public static var blank: Self { Self(idTokenInfo: .blank) }
   static let schema = ObjectSchema(
     """
     idTokenInfo required
@@ -288,28 +277,21 @@ extension AuthorizeResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var idTokenInfo: IdTokenInfoType?
-    var allowedEnergyTransfer: [EnergyTransferModeEnumType]?
-    var certificateStatus: AuthorizeCertificateStatusEnumType?
-    var tariff: TariffType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: idTokenInfo = try IdTokenInfoType(from: &r)
-      case 1: allowedEnergyTransfer = try r.enumerations(o, EnergyTransferModeEnumType.self)
-      case 2: certificateStatus = try r.enumeration(AuthorizeCertificateStatusEnumType.self)
-      case 3: tariff = try TariffType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.idTokenInfo)
+      case 1: self.allowedEnergyTransfer = try r.enumerations(o, EnergyTransferModeEnumType.self)
+      case 2: self.certificateStatus = try r.enumeration(AuthorizeCertificateStatusEnumType.self)
+      case 3: try r.object(&self.tariff)
+      default: try r.object(&self.customData)
       }
     }
-    guard let idTokenInfo else { throw r.inconsistency(o) }
-    self.init(
-      idTokenInfo: idTokenInfo, allowedEnergyTransfer: allowedEnergyTransfer, certificateStatus: certificateStatus,
-      tariff: tariff, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("idTokenInfo", idTokenInfo)

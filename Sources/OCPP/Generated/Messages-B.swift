@@ -26,6 +26,7 @@ extension BatterySwapRequest {
   public typealias Response = BatterySwapResponse
   public static var action: String { "BatterySwap" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(batteryData: [], eventType: .blank, idToken: .blank, requestId: 0) }
   static let schema = ObjectSchema(
     """
     batteryData required items 1..
@@ -35,27 +36,21 @@ extension BatterySwapRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var batteryData: [BatteryDataType] = []
-    var eventType: BatterySwapEventEnumType?
-    var idToken: IdTokenType?
-    var requestId = 0
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: batteryData = try r.objects(o, BatteryDataType.self)
-      case 1: eventType = try r.enumeration(BatterySwapEventEnumType.self)
-      case 2: idToken = try IdTokenType(from: &r)
-      case 3: requestId = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.batteryData = try r.objects(o, BatteryDataType.self)
+      case 1: self.eventType = try r.enumeration(BatterySwapEventEnumType.self)
+      case 2: try r.object(&self.idToken)
+      case 3: self.requestId = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let eventType, let idToken else { throw r.inconsistency(o) }
-    self.init(
-      batteryData: batteryData, eventType: eventType, idToken: idToken, requestId: requestId, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.objects("batteryData", batteryData)
@@ -79,18 +74,19 @@ public struct BatterySwapResponse: OCPPPayload {
 extension BatterySwapResponse {
   public static var action: String { "BatterySwap" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var customData: CustomDataType?
-    while try r.nextMember(&o) != nil { customData = try CustomDataType(from: &r) }
-    self.init(customData: customData)
+    while try r.nextMember(&o) != nil { try r.object(&self.customData) }
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let customData { w.object("customData", customData) }
@@ -113,6 +109,7 @@ public struct BootNotificationRequest: OCPPRequest {
 extension BootNotificationRequest {
   public typealias Response = BootNotificationResponse
   public static var action: String { "BootNotification" }
+  public static var blank: Self { Self(chargingStation: .blank, reason: .blank) }
   static let schema = ObjectSchema(
     """
     chargingStation required
@@ -120,22 +117,19 @@ extension BootNotificationRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var chargingStation: ChargingStationType?
-    var reason: BootReasonEnumType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: chargingStation = try ChargingStationType(from: &r)
-      case 1: reason = try r.enumeration(BootReasonEnumType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.chargingStation)
+      case 1: self.reason = try r.enumeration(BootReasonEnumType.self)
+      default: try r.object(&self.customData)
       }
     }
-    guard let chargingStation, let reason else { throw r.inconsistency(o) }
-    self.init(chargingStation: chargingStation, reason: reason, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("chargingStation", chargingStation)
@@ -166,6 +160,7 @@ public struct BootNotificationResponse: OCPPPayload {
 
 extension BootNotificationResponse {
   public static var action: String { "BootNotification" }
+  public static var blank: Self { Self(currentTime: DateTime(unixMilliseconds: 0), interval: 0, status: .blank) }
   static let schema = ObjectSchema(
     """
     currentTime required
@@ -175,27 +170,21 @@ extension BootNotificationResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var currentTime = DateTime(unixMilliseconds: 0)
-    var interval = 0
-    var status: RegistrationStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: currentTime = try r.dateTime()
-      case 1: interval = try r.integer(o)
-      case 2: status = try r.enumeration(RegistrationStatusEnumType.self)
-      case 3: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.currentTime = try r.dateTime()
+      case 1: self.interval = try r.integer(o)
+      case 2: self.status = try r.enumeration(RegistrationStatusEnumType.self)
+      case 3: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(
-      currentTime: currentTime, interval: interval, status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.dateTime("currentTime", currentTime)

@@ -15,25 +15,25 @@ public struct CancelReservationRequest: OCPPRequest {
 extension CancelReservationRequest {
   public typealias Response = CancelReservationResponse
   public static var action: String { "CancelReservation" }
+  public static var blank: Self { Self(reservationId: 0) }
   static let schema = ObjectSchema(
     """
     reservationId required | required range 0..
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var reservationId = 0
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: reservationId = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.reservationId = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(reservationId: reservationId, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("reservationId", reservationId)
@@ -58,6 +58,7 @@ public struct CancelReservationResponse: OCPPPayload {
 
 extension CancelReservationResponse {
   public static var action: String { "CancelReservation" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -65,22 +66,19 @@ extension CancelReservationResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: CancelReservationStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(CancelReservationStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(CancelReservationStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -112,6 +110,7 @@ public struct CertificateSignedRequest: OCPPRequest {
 extension CertificateSignedRequest {
   public typealias Response = CertificateSignedResponse
   public static var action: String { "CertificateSigned" }
+  public static var blank: Self { Self(certificateChain: "") }
   static let schema = ObjectSchema(
     """
     certificateChain required length ..10000
@@ -120,25 +119,20 @@ extension CertificateSignedRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var certificateChain = ""
-    var certificateType: CertificateSigningUseEnumType?
-    var requestId: Int?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: certificateChain = try r.string(o)
-      case 1: certificateType = try r.enumeration(CertificateSigningUseEnumType.self)
-      case 2: requestId = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.certificateChain = try r.string(o)
+      case 1: self.certificateType = try r.enumeration(CertificateSigningUseEnumType.self)
+      case 2: self.requestId = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      certificateChain: certificateChain, certificateType: certificateType, requestId: requestId,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("certificateChain", certificateChain)
@@ -167,6 +161,7 @@ public struct CertificateSignedResponse: OCPPPayload {
 
 extension CertificateSignedResponse {
   public static var action: String { "CertificateSigned" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -174,22 +169,19 @@ extension CertificateSignedResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: CertificateSignedStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(CertificateSignedStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(CertificateSignedStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -214,6 +206,7 @@ public struct ChangeAvailabilityRequest: OCPPRequest {
 extension ChangeAvailabilityRequest {
   public typealias Response = ChangeAvailabilityResponse
   public static var action: String { "ChangeAvailability" }
+  public static var blank: Self { Self(operationalStatus: .blank) }
   static let schema = ObjectSchema(
     """
     operationalStatus required
@@ -221,22 +214,19 @@ extension ChangeAvailabilityRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var operationalStatus: OperationalStatusEnumType?
-    var evse: EVSEType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: operationalStatus = try r.enumeration(OperationalStatusEnumType.self)
-      case 1: evse = try EVSEType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.operationalStatus = try r.enumeration(OperationalStatusEnumType.self)
+      case 1: try r.object(&self.evse)
+      default: try r.object(&self.customData)
       }
     }
-    guard let operationalStatus else { throw r.inconsistency(o) }
-    self.init(operationalStatus: operationalStatus, evse: evse, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("operationalStatus", operationalStatus)
@@ -262,6 +252,7 @@ public struct ChangeAvailabilityResponse: OCPPPayload {
 
 extension ChangeAvailabilityResponse {
   public static var action: String { "ChangeAvailability" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -269,22 +260,19 @@ extension ChangeAvailabilityResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: ChangeAvailabilityStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(ChangeAvailabilityStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(ChangeAvailabilityStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -312,6 +300,7 @@ extension ChangeTransactionTariffRequest {
   public typealias Response = ChangeTransactionTariffResponse
   public static var action: String { "ChangeTransactionTariff" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(tariff: .blank, transactionId: "") }
   static let schema = ObjectSchema(
     """
     tariff required
@@ -319,22 +308,19 @@ extension ChangeTransactionTariffRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var tariff: TariffType?
-    var transactionId = ""
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: tariff = try TariffType(from: &r)
-      case 1: transactionId = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.tariff)
+      case 1: self.transactionId = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let tariff else { throw r.inconsistency(o) }
-    self.init(tariff: tariff, transactionId: transactionId, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("tariff", tariff)
@@ -362,6 +348,7 @@ public struct ChangeTransactionTariffResponse: OCPPPayload {
 extension ChangeTransactionTariffResponse {
   public static var action: String { "ChangeTransactionTariff" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -369,22 +356,19 @@ extension ChangeTransactionTariffResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: TariffChangeStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(TariffChangeStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(TariffChangeStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -405,18 +389,19 @@ public struct ClearCacheRequest: OCPPRequest {
 extension ClearCacheRequest {
   public typealias Response = ClearCacheResponse
   public static var action: String { "ClearCache" }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var customData: CustomDataType?
-    while try r.nextMember(&o) != nil { customData = try CustomDataType(from: &r) }
-    self.init(customData: customData)
+    while try r.nextMember(&o) != nil { try r.object(&self.customData) }
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let customData { w.object("customData", customData) }
@@ -438,6 +423,7 @@ public struct ClearCacheResponse: OCPPPayload {
 
 extension ClearCacheResponse {
   public static var action: String { "ClearCache" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -445,22 +431,19 @@ extension ClearCacheResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: ClearCacheStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(ClearCacheStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(ClearCacheStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -488,6 +471,7 @@ public struct ClearChargingProfileRequest: OCPPRequest {
 extension ClearChargingProfileRequest {
   public typealias Response = ClearChargingProfileResponse
   public static var action: String { "ClearChargingProfile" }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     chargingProfileCriteria
@@ -495,22 +479,19 @@ extension ClearChargingProfileRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var chargingProfileCriteria: ClearChargingProfileType?
-    var chargingProfileId: Int?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: chargingProfileCriteria = try ClearChargingProfileType(from: &r)
-      case 1: chargingProfileId = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.chargingProfileCriteria)
+      case 1: self.chargingProfileId = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      chargingProfileCriteria: chargingProfileCriteria, chargingProfileId: chargingProfileId, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let chargingProfileCriteria { w.object("chargingProfileCriteria", chargingProfileCriteria) }
@@ -536,6 +517,7 @@ public struct ClearChargingProfileResponse: OCPPPayload {
 
 extension ClearChargingProfileResponse {
   public static var action: String { "ClearChargingProfile" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -543,22 +525,19 @@ extension ClearChargingProfileResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: ClearChargingProfileStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(ClearChargingProfileStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(ClearChargingProfileStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -590,6 +569,7 @@ extension ClearDERControlRequest {
   public typealias Response = ClearDERControlResponse
   public static var action: String { "ClearDERControl" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(isDefault: false) }
   static let schema = ObjectSchema(
     """
     isDefault required
@@ -598,23 +578,20 @@ extension ClearDERControlRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var isDefault = false
-    var controlId: String?
-    var controlType: DERControlEnumType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: isDefault = try r.bool()
-      case 1: controlId = try r.string(o)
-      case 2: controlType = try r.enumeration(DERControlEnumType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.isDefault = try r.bool()
+      case 1: self.controlId = try r.string(o)
+      case 2: self.controlType = try r.enumeration(DERControlEnumType.self)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(isDefault: isDefault, controlId: controlId, controlType: controlType, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.bool("isDefault", isDefault)
@@ -641,6 +618,7 @@ public struct ClearDERControlResponse: OCPPPayload {
 extension ClearDERControlResponse {
   public static var action: String { "ClearDERControl" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -648,22 +626,19 @@ extension ClearDERControlResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: DERControlStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(DERControlStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(DERControlStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -687,25 +662,25 @@ public struct ClearDisplayMessageRequest: OCPPRequest {
 extension ClearDisplayMessageRequest {
   public typealias Response = ClearDisplayMessageResponse
   public static var action: String { "ClearDisplayMessage" }
+  public static var blank: Self { Self(id: 0) }
   static let schema = ObjectSchema(
     """
     id required | required range 0..
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var id = 0
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: id = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.id = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(id: id, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("id", id)
@@ -730,6 +705,7 @@ public struct ClearDisplayMessageResponse: OCPPPayload {
 
 extension ClearDisplayMessageResponse {
   public static var action: String { "ClearDisplayMessage" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -737,22 +713,19 @@ extension ClearDisplayMessageResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: ClearMessageStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(ClearMessageStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(ClearMessageStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -781,6 +754,7 @@ extension ClearTariffsRequest {
   public typealias Response = ClearTariffsResponse
   public static var action: String { "ClearTariffs" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     evseId range 0..
@@ -788,21 +762,19 @@ extension ClearTariffsRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var evseId: Int?
-    var tariffIds: [String]?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: evseId = try r.integer(o)
-      case 1: tariffIds = try r.strings(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.evseId = try r.integer(o)
+      case 1: self.tariffIds = try r.strings(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(evseId: evseId, tariffIds: tariffIds, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let evseId { w.integer("evseId", evseId) }
@@ -827,25 +799,25 @@ public struct ClearTariffsResponse: OCPPPayload {
 extension ClearTariffsResponse {
   public static var action: String { "ClearTariffs" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(clearTariffsResult: []) }
   static let schema = ObjectSchema(
     """
     clearTariffsResult required items 1..
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var clearTariffsResult: [ClearTariffsResultType] = []
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: clearTariffsResult = try r.objects(o, ClearTariffsResultType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.clearTariffsResult = try r.objects(o, ClearTariffsResultType.self)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(clearTariffsResult: clearTariffsResult, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.objects("clearTariffsResult", clearTariffsResult)
@@ -868,25 +840,25 @@ public struct ClearVariableMonitoringRequest: OCPPRequest {
 extension ClearVariableMonitoringRequest {
   public typealias Response = ClearVariableMonitoringResponse
   public static var action: String { "ClearVariableMonitoring" }
+  public static var blank: Self { Self(id: []) }
   static let schema = ObjectSchema(
     """
     id required items 1.. | required items 1.. range 0..
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var id: [Int] = []
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: id = try r.integers(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.id = try r.integers(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(id: id, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integers("id", id)
@@ -908,25 +880,25 @@ public struct ClearVariableMonitoringResponse: OCPPPayload {
 
 extension ClearVariableMonitoringResponse {
   public static var action: String { "ClearVariableMonitoring" }
+  public static var blank: Self { Self(clearMonitoringResult: []) }
   static let schema = ObjectSchema(
     """
     clearMonitoringResult required items 1..
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var clearMonitoringResult: [ClearMonitoringResultType] = []
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: clearMonitoringResult = try r.objects(o, ClearMonitoringResultType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.clearMonitoringResult = try r.objects(o, ClearMonitoringResultType.self)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(clearMonitoringResult: clearMonitoringResult, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.objects("clearMonitoringResult", clearMonitoringResult)
@@ -952,6 +924,7 @@ public struct ClearedChargingLimitRequest: OCPPRequest {
 extension ClearedChargingLimitRequest {
   public typealias Response = ClearedChargingLimitResponse
   public static var action: String { "ClearedChargingLimit" }
+  public static var blank: Self { Self(chargingLimitSource: .blank) }
   static let schema = ObjectSchema(
     """
     chargingLimitSource required | required length ..20
@@ -959,22 +932,19 @@ extension ClearedChargingLimitRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var chargingLimitSource: ChargingLimitSourceEnumType?
-    var evseId: Int?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: chargingLimitSource = try r.openEnum(o, ChargingLimitSourceEnumType.self)
-      case 1: evseId = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.chargingLimitSource = try r.openEnum(o, ChargingLimitSourceEnumType.self)
+      case 1: self.evseId = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let chargingLimitSource else { throw r.inconsistency(o) }
-    self.init(chargingLimitSource: chargingLimitSource, evseId: evseId, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.openEnum("chargingLimitSource", chargingLimitSource)
@@ -994,18 +964,19 @@ public struct ClearedChargingLimitResponse: OCPPPayload {
 
 extension ClearedChargingLimitResponse {
   public static var action: String { "ClearedChargingLimit" }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var customData: CustomDataType?
-    while try r.nextMember(&o) != nil { customData = try CustomDataType(from: &r) }
-    self.init(customData: customData)
+    while try r.nextMember(&o) != nil { try r.object(&self.customData) }
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let customData { w.object("customData", customData) }
@@ -1029,25 +1000,25 @@ extension ClosePeriodicEventStreamRequest {
   public typealias Response = ClosePeriodicEventStreamResponse
   public static var action: String { "ClosePeriodicEventStream" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(id: 0) }
   static let schema = ObjectSchema(
     """
     id required range 0..
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var id = 0
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: id = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.id = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(id: id, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("id", id)
@@ -1068,18 +1039,19 @@ public struct ClosePeriodicEventStreamResponse: OCPPPayload {
 extension ClosePeriodicEventStreamResponse {
   public static var action: String { "ClosePeriodicEventStream" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var customData: CustomDataType?
-    while try r.nextMember(&o) != nil { customData = try CustomDataType(from: &r) }
-    self.init(customData: customData)
+    while try r.nextMember(&o) != nil { try r.object(&self.customData) }
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let customData { w.object("customData", customData) }
@@ -1103,6 +1075,7 @@ public struct CostUpdatedRequest: OCPPRequest {
 extension CostUpdatedRequest {
   public typealias Response = CostUpdatedResponse
   public static var action: String { "CostUpdated" }
+  public static var blank: Self { Self(totalCost: .zero, transactionId: "") }
   static let schema = ObjectSchema(
     """
     totalCost required
@@ -1110,21 +1083,19 @@ extension CostUpdatedRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var totalCost = DecimalNumber.zero
-    var transactionId = ""
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: totalCost = try r.decimal(o)
-      case 1: transactionId = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.totalCost = try r.decimal(o)
+      case 1: self.transactionId = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(totalCost: totalCost, transactionId: transactionId, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.decimal("totalCost", totalCost)
@@ -1144,18 +1115,19 @@ public struct CostUpdatedResponse: OCPPPayload {
 
 extension CostUpdatedResponse {
   public static var action: String { "CostUpdated" }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var customData: CustomDataType?
-    while try r.nextMember(&o) != nil { customData = try CustomDataType(from: &r) }
-    self.init(customData: customData)
+    while try r.nextMember(&o) != nil { try r.object(&self.customData) }
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let customData { w.object("customData", customData) }
@@ -1191,6 +1163,7 @@ public struct CustomerInformationRequest: OCPPRequest {
 extension CustomerInformationRequest {
   public typealias Response = CustomerInformationResponse
   public static var action: String { "CustomerInformation" }
+  public static var blank: Self { Self(clear: false, report: false, requestId: 0) }
   static let schema = ObjectSchema(
     """
     clear required
@@ -1202,31 +1175,23 @@ extension CustomerInformationRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var clear = false
-    var report = false
-    var requestId = 0
-    var customerCertificate: CertificateHashDataType?
-    var customerIdentifier: String?
-    var idToken: IdTokenType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: clear = try r.bool()
-      case 1: report = try r.bool()
-      case 2: requestId = try r.integer(o)
-      case 3: customerCertificate = try CertificateHashDataType(from: &r)
-      case 4: customerIdentifier = try r.string(o)
-      case 5: idToken = try IdTokenType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.clear = try r.bool()
+      case 1: self.report = try r.bool()
+      case 2: self.requestId = try r.integer(o)
+      case 3: try r.object(&self.customerCertificate)
+      case 4: self.customerIdentifier = try r.string(o)
+      case 5: try r.object(&self.idToken)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      clear: clear, report: report, requestId: requestId, customerCertificate: customerCertificate,
-      customerIdentifier: customerIdentifier, idToken: idToken, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.bool("clear", clear)
@@ -1256,6 +1221,7 @@ public struct CustomerInformationResponse: OCPPPayload {
 
 extension CustomerInformationResponse {
   public static var action: String { "CustomerInformation" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -1263,22 +1229,19 @@ extension CustomerInformationResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: CustomerInformationStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(CustomerInformationStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(CustomerInformationStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)

@@ -20,6 +20,7 @@ public struct DataTransferRequest: OCPPRequest {
 extension DataTransferRequest {
   public typealias Response = DataTransferResponse
   public static var action: String { "DataTransfer" }
+  public static var blank: Self { Self(vendorId: "") }
   static let schema = ObjectSchema(
     """
     vendorId required length ..255
@@ -28,23 +29,20 @@ extension DataTransferRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var vendorId = ""
-    var data: JSONValue?
-    var messageId: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: vendorId = try r.string(o)
-      case 1: data = try r.value()
-      case 2: messageId = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.vendorId = try r.string(o)
+      case 1: self.data = try r.value()
+      case 2: self.messageId = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(vendorId: vendorId, data: data, messageId: messageId, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("vendorId", vendorId)
@@ -74,6 +72,7 @@ public struct DataTransferResponse: OCPPPayload {
 
 extension DataTransferResponse {
   public static var action: String { "DataTransfer" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -82,24 +81,20 @@ extension DataTransferResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: DataTransferStatusEnumType?
-    var data: JSONValue?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(DataTransferStatusEnumType.self)
-      case 1: data = try r.value()
-      case 2: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(DataTransferStatusEnumType.self)
+      case 1: self.data = try r.value()
+      case 2: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, data: data, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -123,26 +118,25 @@ public struct DeleteCertificateRequest: OCPPRequest {
 extension DeleteCertificateRequest {
   public typealias Response = DeleteCertificateResponse
   public static var action: String { "DeleteCertificate" }
+  public static var blank: Self { Self(certificateHashData: .blank) }
   static let schema = ObjectSchema(
     """
     certificateHashData required
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var certificateHashData: CertificateHashDataType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: certificateHashData = try CertificateHashDataType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.certificateHashData)
+      default: try r.object(&self.customData)
       }
     }
-    guard let certificateHashData else { throw r.inconsistency(o) }
-    self.init(certificateHashData: certificateHashData, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("certificateHashData", certificateHashData)
@@ -167,6 +161,7 @@ public struct DeleteCertificateResponse: OCPPPayload {
 
 extension DeleteCertificateResponse {
   public static var action: String { "DeleteCertificate" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -174,22 +169,19 @@ extension DeleteCertificateResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: DeleteCertificateStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(DeleteCertificateStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(DeleteCertificateStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)

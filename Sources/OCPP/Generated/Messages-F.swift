@@ -22,6 +22,7 @@ public struct FirmwareStatusNotificationRequest: OCPPRequest {
 extension FirmwareStatusNotificationRequest {
   public typealias Response = FirmwareStatusNotificationResponse
   public static var action: String { "FirmwareStatusNotification" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -30,24 +31,20 @@ extension FirmwareStatusNotificationRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: FirmwareStatusEnumType?
-    var requestId: Int?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(FirmwareStatusEnumType.self)
-      case 1: requestId = try r.integer(o)
-      case 2: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(FirmwareStatusEnumType.self)
+      case 1: self.requestId = try r.integer(o)
+      case 2: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, requestId: requestId, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -70,18 +67,19 @@ public struct FirmwareStatusNotificationResponse: OCPPPayload {
 
 extension FirmwareStatusNotificationResponse {
   public static var action: String { "FirmwareStatusNotification" }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var customData: CustomDataType?
-    while try r.nextMember(&o) != nil { customData = try CustomDataType(from: &r) }
-    self.init(customData: customData)
+    while try r.nextMember(&o) != nil { try r.object(&self.customData) }
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let customData { w.object("customData", customData) }

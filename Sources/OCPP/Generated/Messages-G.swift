@@ -29,6 +29,7 @@ public struct Get15118EVCertificateRequest: OCPPRequest {
 extension Get15118EVCertificateRequest {
   public typealias Response = Get15118EVCertificateResponse
   public static var action: String { "Get15118EVCertificate" }
+  public static var blank: Self { Self(action: .blank, exiRequest: "", iso15118SchemaVersion: "") }
   static let schema = ObjectSchema(
     """
     action required
@@ -39,31 +40,22 @@ extension Get15118EVCertificateRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var action: CertificateActionEnumType?
-    var exiRequest = ""
-    var iso15118SchemaVersion = ""
-    var maximumContractCertificateChains: Int?
-    var prioritizedEMAIDs: [String]?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: action = try r.enumeration(CertificateActionEnumType.self)
-      case 1: exiRequest = try r.string(o)
-      case 2: iso15118SchemaVersion = try r.string(o)
-      case 3: maximumContractCertificateChains = try r.integer(o)
-      case 4: prioritizedEMAIDs = try r.strings(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.action = try r.enumeration(CertificateActionEnumType.self)
+      case 1: self.exiRequest = try r.string(o)
+      case 2: self.iso15118SchemaVersion = try r.string(o)
+      case 3: self.maximumContractCertificateChains = try r.integer(o)
+      case 4: self.prioritizedEMAIDs = try r.strings(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let action else { throw r.inconsistency(o) }
-    self.init(
-      action: action, exiRequest: exiRequest, iso15118SchemaVersion: iso15118SchemaVersion,
-      maximumContractCertificateChains: maximumContractCertificateChains, prioritizedEMAIDs: prioritizedEMAIDs,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("action", action)
@@ -101,6 +93,7 @@ public struct Get15118EVCertificateResponse: OCPPPayload {
 
 extension Get15118EVCertificateResponse {
   public static var action: String { "Get15118EVCertificate" }
+  public static var blank: Self { Self(exiResponse: "", status: .blank) }
   static let schema = ObjectSchema(
     """
     exiResponse required length ..7500 | required length ..17000
@@ -110,28 +103,21 @@ extension Get15118EVCertificateResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var exiResponse = ""
-    var status: Iso15118EVCertificateStatusEnumType?
-    var remainingContracts: Int?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: exiResponse = try r.string(o)
-      case 1: status = try r.enumeration(Iso15118EVCertificateStatusEnumType.self)
-      case 2: remainingContracts = try r.integer(o)
-      case 3: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.exiResponse = try r.string(o)
+      case 1: self.status = try r.enumeration(Iso15118EVCertificateStatusEnumType.self)
+      case 2: self.remainingContracts = try r.integer(o)
+      case 3: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(
-      exiResponse: exiResponse, status: status, remainingContracts: remainingContracts, statusInfo: statusInfo,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("exiResponse", exiResponse)
@@ -160,6 +146,7 @@ public struct GetBaseReportRequest: OCPPRequest {
 extension GetBaseReportRequest {
   public typealias Response = GetBaseReportResponse
   public static var action: String { "GetBaseReport" }
+  public static var blank: Self { Self(reportBase: .blank, requestId: 0) }
   static let schema = ObjectSchema(
     """
     reportBase required
@@ -167,22 +154,19 @@ extension GetBaseReportRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var reportBase: ReportBaseEnumType?
-    var requestId = 0
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: reportBase = try r.enumeration(ReportBaseEnumType.self)
-      case 1: requestId = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.reportBase = try r.enumeration(ReportBaseEnumType.self)
+      case 1: self.requestId = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let reportBase else { throw r.inconsistency(o) }
-    self.init(reportBase: reportBase, requestId: requestId, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("reportBase", reportBase)
@@ -208,6 +192,7 @@ public struct GetBaseReportResponse: OCPPPayload {
 
 extension GetBaseReportResponse {
   public static var action: String { "GetBaseReport" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -215,22 +200,19 @@ extension GetBaseReportResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: GenericDeviceModelStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(GenericDeviceModelStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(GenericDeviceModelStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -256,25 +238,25 @@ extension GetCertificateChainStatusRequest {
   public typealias Response = GetCertificateChainStatusResponse
   public static var action: String { "GetCertificateChainStatus" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(certificateStatusRequests: []) }
   static let schema = ObjectSchema(
     """
     certificateStatusRequests required items 1..4
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var certificateStatusRequests: [CertificateStatusRequestInfoType] = []
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: certificateStatusRequests = try r.objects(o, CertificateStatusRequestInfoType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.certificateStatusRequests = try r.objects(o, CertificateStatusRequestInfoType.self)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(certificateStatusRequests: certificateStatusRequests, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.objects("certificateStatusRequests", certificateStatusRequests)
@@ -298,25 +280,25 @@ public struct GetCertificateChainStatusResponse: OCPPPayload {
 extension GetCertificateChainStatusResponse {
   public static var action: String { "GetCertificateChainStatus" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(certificateStatus: []) }
   static let schema = ObjectSchema(
     """
     certificateStatus required items 1..4
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var certificateStatus: [CertificateStatusType] = []
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: certificateStatus = try r.objects(o, CertificateStatusType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.certificateStatus = try r.objects(o, CertificateStatusType.self)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(certificateStatus: certificateStatus, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.objects("certificateStatus", certificateStatus)
@@ -338,26 +320,25 @@ public struct GetCertificateStatusRequest: OCPPRequest {
 extension GetCertificateStatusRequest {
   public typealias Response = GetCertificateStatusResponse
   public static var action: String { "GetCertificateStatus" }
+  public static var blank: Self { Self(ocspRequestData: .blank) }
   static let schema = ObjectSchema(
     """
     ocspRequestData required
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var ocspRequestData: OCSPRequestDataType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: ocspRequestData = try OCSPRequestDataType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.ocspRequestData)
+      default: try r.object(&self.customData)
       }
     }
-    guard let ocspRequestData else { throw r.inconsistency(o) }
-    self.init(ocspRequestData: ocspRequestData, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("ocspRequestData", ocspRequestData)
@@ -386,6 +367,7 @@ public struct GetCertificateStatusResponse: OCPPPayload {
 
 extension GetCertificateStatusResponse {
   public static var action: String { "GetCertificateStatus" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -394,24 +376,20 @@ extension GetCertificateStatusResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: GetCertificateStatusEnumType?
-    var ocspResult: String?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(GetCertificateStatusEnumType.self)
-      case 1: ocspResult = try r.string(o)
-      case 2: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(GetCertificateStatusEnumType.self)
+      case 1: self.ocspResult = try r.string(o)
+      case 2: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, ocspResult: ocspResult, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -442,6 +420,7 @@ public struct GetChargingProfilesRequest: OCPPRequest {
 extension GetChargingProfilesRequest {
   public typealias Response = GetChargingProfilesResponse
   public static var action: String { "GetChargingProfiles" }
+  public static var blank: Self { Self(chargingProfile: .blank, requestId: 0) }
   static let schema = ObjectSchema(
     """
     chargingProfile required
@@ -450,24 +429,20 @@ extension GetChargingProfilesRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var chargingProfile: ChargingProfileCriterionType?
-    var requestId = 0
-    var evseId: Int?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: chargingProfile = try ChargingProfileCriterionType(from: &r)
-      case 1: requestId = try r.integer(o)
-      case 2: evseId = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.chargingProfile)
+      case 1: self.requestId = try r.integer(o)
+      case 2: self.evseId = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let chargingProfile else { throw r.inconsistency(o) }
-    self.init(chargingProfile: chargingProfile, requestId: requestId, evseId: evseId, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("chargingProfile", chargingProfile)
@@ -494,6 +469,7 @@ public struct GetChargingProfilesResponse: OCPPPayload {
 
 extension GetChargingProfilesResponse {
   public static var action: String { "GetChargingProfiles" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -501,22 +477,19 @@ extension GetChargingProfilesResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: GetChargingProfileStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(GetChargingProfileStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(GetChargingProfileStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -546,6 +519,7 @@ public struct GetCompositeScheduleRequest: OCPPRequest {
 extension GetCompositeScheduleRequest {
   public typealias Response = GetCompositeScheduleResponse
   public static var action: String { "GetCompositeSchedule" }
+  public static var blank: Self { Self(duration: 0, evseId: 0) }
   static let schema = ObjectSchema(
     """
     duration required
@@ -554,23 +528,20 @@ extension GetCompositeScheduleRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var duration = 0
-    var evseId = 0
-    var chargingRateUnit: ChargingRateUnitEnumType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: duration = try r.integer(o)
-      case 1: evseId = try r.integer(o)
-      case 2: chargingRateUnit = try r.enumeration(ChargingRateUnitEnumType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.duration = try r.integer(o)
+      case 1: self.evseId = try r.integer(o)
+      case 2: self.chargingRateUnit = try r.enumeration(ChargingRateUnitEnumType.self)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(duration: duration, evseId: evseId, chargingRateUnit: chargingRateUnit, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("duration", duration)
@@ -600,6 +571,7 @@ public struct GetCompositeScheduleResponse: OCPPPayload {
 
 extension GetCompositeScheduleResponse {
   public static var action: String { "GetCompositeSchedule" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -608,24 +580,20 @@ extension GetCompositeScheduleResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: GenericStatusEnumType?
-    var schedule: CompositeScheduleType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(GenericStatusEnumType.self)
-      case 1: schedule = try CompositeScheduleType(from: &r)
-      case 2: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(GenericStatusEnumType.self)
+      case 1: try r.object(&self.schedule)
+      case 2: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, schedule: schedule, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -661,6 +629,7 @@ extension GetDERControlRequest {
   public typealias Response = GetDERControlResponse
   public static var action: String { "GetDERControl" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(requestId: 0) }
   static let schema = ObjectSchema(
     """
     requestId required
@@ -670,27 +639,21 @@ extension GetDERControlRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var requestId = 0
-    var controlId: String?
-    var controlType: DERControlEnumType?
-    var isDefault: Bool?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: requestId = try r.integer(o)
-      case 1: controlId = try r.string(o)
-      case 2: controlType = try r.enumeration(DERControlEnumType.self)
-      case 3: isDefault = try r.bool()
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.requestId = try r.integer(o)
+      case 1: self.controlId = try r.string(o)
+      case 2: self.controlType = try r.enumeration(DERControlEnumType.self)
+      case 3: self.isDefault = try r.bool()
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      requestId: requestId, controlId: controlId, controlType: controlType, isDefault: isDefault,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("requestId", requestId)
@@ -718,6 +681,7 @@ public struct GetDERControlResponse: OCPPPayload {
 extension GetDERControlResponse {
   public static var action: String { "GetDERControl" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -725,22 +689,19 @@ extension GetDERControlResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: DERControlStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(DERControlStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(DERControlStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -773,6 +734,7 @@ public struct GetDisplayMessagesRequest: OCPPRequest {
 extension GetDisplayMessagesRequest {
   public typealias Response = GetDisplayMessagesResponse
   public static var action: String { "GetDisplayMessages" }
+  public static var blank: Self { Self(requestId: 0) }
   static let schema = ObjectSchema(
     """
     requestId required
@@ -782,25 +744,21 @@ extension GetDisplayMessagesRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var requestId = 0
-    var id: [Int]?
-    var priority: MessagePriorityEnumType?
-    var state: MessageStateEnumType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: requestId = try r.integer(o)
-      case 1: id = try r.integers(o)
-      case 2: priority = try r.enumeration(MessagePriorityEnumType.self)
-      case 3: state = try r.enumeration(MessageStateEnumType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.requestId = try r.integer(o)
+      case 1: self.id = try r.integers(o)
+      case 2: self.priority = try r.enumeration(MessagePriorityEnumType.self)
+      case 3: self.state = try r.enumeration(MessageStateEnumType.self)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(requestId: requestId, id: id, priority: priority, state: state, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("requestId", requestId)
@@ -828,6 +786,7 @@ public struct GetDisplayMessagesResponse: OCPPPayload {
 
 extension GetDisplayMessagesResponse {
   public static var action: String { "GetDisplayMessages" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -835,22 +794,19 @@ extension GetDisplayMessagesResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: GetDisplayMessagesStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(GetDisplayMessagesStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(GetDisplayMessagesStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -874,25 +830,25 @@ public struct GetInstalledCertificateIdsRequest: OCPPRequest {
 extension GetInstalledCertificateIdsRequest {
   public typealias Response = GetInstalledCertificateIdsResponse
   public static var action: String { "GetInstalledCertificateIds" }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     certificateType items 1..
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var certificateType: [GetCertificateIdUseEnumType]?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: certificateType = try r.enumerations(o, GetCertificateIdUseEnumType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.certificateType = try r.enumerations(o, GetCertificateIdUseEnumType.self)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(certificateType: certificateType, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let certificateType, !certificateType.isEmpty { w.enumerations("certificateType", certificateType) }
@@ -921,6 +877,7 @@ public struct GetInstalledCertificateIdsResponse: OCPPPayload {
 
 extension GetInstalledCertificateIdsResponse {
   public static var action: String { "GetInstalledCertificateIds" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -929,26 +886,20 @@ extension GetInstalledCertificateIdsResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: GetInstalledCertificateStatusEnumType?
-    var certificateHashDataChain: [CertificateHashDataChainType]?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(GetInstalledCertificateStatusEnumType.self)
-      case 1: certificateHashDataChain = try r.objects(o, CertificateHashDataChainType.self)
-      case 2: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(GetInstalledCertificateStatusEnumType.self)
+      case 1: self.certificateHashDataChain = try r.objects(o, CertificateHashDataChainType.self)
+      case 2: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(
-      status: status, certificateHashDataChain: certificateHashDataChain, statusInfo: statusInfo,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -970,18 +921,19 @@ public struct GetLocalListVersionRequest: OCPPRequest {
 extension GetLocalListVersionRequest {
   public typealias Response = GetLocalListVersionResponse
   public static var action: String { "GetLocalListVersion" }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var customData: CustomDataType?
-    while try r.nextMember(&o) != nil { customData = try CustomDataType(from: &r) }
-    self.init(customData: customData)
+    while try r.nextMember(&o) != nil { try r.object(&self.customData) }
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let customData { w.object("customData", customData) }
@@ -1001,25 +953,25 @@ public struct GetLocalListVersionResponse: OCPPPayload {
 
 extension GetLocalListVersionResponse {
   public static var action: String { "GetLocalListVersion" }
+  public static var blank: Self { Self(versionNumber: 0) }
   static let schema = ObjectSchema(
     """
     versionNumber required
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var versionNumber = 0
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: versionNumber = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.versionNumber = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(versionNumber: versionNumber, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("versionNumber", versionNumber)
@@ -1053,6 +1005,7 @@ public struct GetLogRequest: OCPPRequest {
 extension GetLogRequest {
   public typealias Response = GetLogResponse
   public static var action: String { "GetLog" }
+  public static var blank: Self { Self(log: .blank, logType: .blank, requestId: 0) }
   static let schema = ObjectSchema(
     """
     log required
@@ -1063,30 +1016,22 @@ extension GetLogRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var log: LogParametersType?
-    var logType: LogEnumType?
-    var requestId = 0
-    var retries: Int?
-    var retryInterval: Int?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: log = try LogParametersType(from: &r)
-      case 1: logType = try r.enumeration(LogEnumType.self)
-      case 2: requestId = try r.integer(o)
-      case 3: retries = try r.integer(o)
-      case 4: retryInterval = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.log)
+      case 1: self.logType = try r.enumeration(LogEnumType.self)
+      case 2: self.requestId = try r.integer(o)
+      case 3: self.retries = try r.integer(o)
+      case 4: self.retryInterval = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let log, let logType else { throw r.inconsistency(o) }
-    self.init(
-      log: log, logType: logType, requestId: requestId, retries: retries, retryInterval: retryInterval,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("log", log)
@@ -1119,6 +1064,7 @@ public struct GetLogResponse: OCPPPayload {
 
 extension GetLogResponse {
   public static var action: String { "GetLog" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -1127,24 +1073,20 @@ extension GetLogResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: LogStatusEnumType?
-    var filename: String?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(LogStatusEnumType.self)
-      case 1: filename = try r.string(o)
-      case 2: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(LogStatusEnumType.self)
+      case 1: self.filename = try r.string(o)
+      case 2: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, filename: filename, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -1177,6 +1119,7 @@ public struct GetMonitoringReportRequest: OCPPRequest {
 extension GetMonitoringReportRequest {
   public typealias Response = GetMonitoringReportResponse
   public static var action: String { "GetMonitoringReport" }
+  public static var blank: Self { Self(requestId: 0) }
   static let schema = ObjectSchema(
     """
     requestId required
@@ -1185,25 +1128,20 @@ extension GetMonitoringReportRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var requestId = 0
-    var componentVariable: [ComponentVariableType]?
-    var monitoringCriteria: [MonitoringCriterionEnumType]?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: requestId = try r.integer(o)
-      case 1: componentVariable = try r.objects(o, ComponentVariableType.self)
-      case 2: monitoringCriteria = try r.enumerations(o, MonitoringCriterionEnumType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.requestId = try r.integer(o)
+      case 1: self.componentVariable = try r.objects(o, ComponentVariableType.self)
+      case 2: self.monitoringCriteria = try r.enumerations(o, MonitoringCriterionEnumType.self)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      requestId: requestId, componentVariable: componentVariable, monitoringCriteria: monitoringCriteria,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("requestId", requestId)
@@ -1230,6 +1168,7 @@ public struct GetMonitoringReportResponse: OCPPPayload {
 
 extension GetMonitoringReportResponse {
   public static var action: String { "GetMonitoringReport" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -1237,22 +1176,19 @@ extension GetMonitoringReportResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: GenericDeviceModelStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(GenericDeviceModelStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(GenericDeviceModelStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -1275,18 +1211,19 @@ extension GetPeriodicEventStreamRequest {
   public typealias Response = GetPeriodicEventStreamResponse
   public static var action: String { "GetPeriodicEventStream" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var customData: CustomDataType?
-    while try r.nextMember(&o) != nil { customData = try CustomDataType(from: &r) }
-    self.init(customData: customData)
+    while try r.nextMember(&o) != nil { try r.object(&self.customData) }
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let customData { w.object("customData", customData) }
@@ -1309,25 +1246,25 @@ public struct GetPeriodicEventStreamResponse: OCPPPayload {
 extension GetPeriodicEventStreamResponse {
   public static var action: String { "GetPeriodicEventStream" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     constantStreamData items 1..
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var constantStreamData: [ConstantStreamDataType]?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: constantStreamData = try r.objects(o, ConstantStreamDataType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.constantStreamData = try r.objects(o, ConstantStreamDataType.self)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(constantStreamData: constantStreamData, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let constantStreamData, !constantStreamData.isEmpty { w.objects("constantStreamData", constantStreamData) }
@@ -1358,6 +1295,7 @@ public struct GetReportRequest: OCPPRequest {
 extension GetReportRequest {
   public typealias Response = GetReportResponse
   public static var action: String { "GetReport" }
+  public static var blank: Self { Self(requestId: 0) }
   static let schema = ObjectSchema(
     """
     requestId required
@@ -1366,25 +1304,20 @@ extension GetReportRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var requestId = 0
-    var componentCriteria: [ComponentCriterionEnumType]?
-    var componentVariable: [ComponentVariableType]?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: requestId = try r.integer(o)
-      case 1: componentCriteria = try r.enumerations(o, ComponentCriterionEnumType.self)
-      case 2: componentVariable = try r.objects(o, ComponentVariableType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.requestId = try r.integer(o)
+      case 1: self.componentCriteria = try r.enumerations(o, ComponentCriterionEnumType.self)
+      case 2: self.componentVariable = try r.objects(o, ComponentVariableType.self)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      requestId: requestId, componentCriteria: componentCriteria, componentVariable: componentVariable,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("requestId", requestId)
@@ -1411,6 +1344,7 @@ public struct GetReportResponse: OCPPPayload {
 
 extension GetReportResponse {
   public static var action: String { "GetReport" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -1418,22 +1352,19 @@ extension GetReportResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: GenericDeviceModelStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(GenericDeviceModelStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(GenericDeviceModelStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -1459,25 +1390,25 @@ extension GetTariffsRequest {
   public typealias Response = GetTariffsResponse
   public static var action: String { "GetTariffs" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(evseId: 0) }
   static let schema = ObjectSchema(
     """
     evseId required range 0..
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var evseId = 0
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: evseId = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.evseId = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(evseId: evseId, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("evseId", evseId)
@@ -1508,6 +1439,7 @@ public struct GetTariffsResponse: OCPPPayload {
 extension GetTariffsResponse {
   public static var action: String { "GetTariffs" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -1516,24 +1448,20 @@ extension GetTariffsResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: TariffGetStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var tariffAssignments: [TariffAssignmentType]?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(TariffGetStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      case 2: tariffAssignments = try r.objects(o, TariffAssignmentType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(TariffGetStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      case 2: self.tariffAssignments = try r.objects(o, TariffAssignmentType.self)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, tariffAssignments: tariffAssignments, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -1558,25 +1486,25 @@ public struct GetTransactionStatusRequest: OCPPRequest {
 extension GetTransactionStatusRequest {
   public typealias Response = GetTransactionStatusResponse
   public static var action: String { "GetTransactionStatus" }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     transactionId length ..36
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var transactionId: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: transactionId = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.transactionId = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(transactionId: transactionId, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let transactionId { w.string("transactionId", transactionId) }
@@ -1599,6 +1527,7 @@ public struct GetTransactionStatusResponse: OCPPPayload {
 
 extension GetTransactionStatusResponse {
   public static var action: String { "GetTransactionStatus" }
+  public static var blank: Self { Self(messagesInQueue: false) }
   static let schema = ObjectSchema(
     """
     messagesInQueue required
@@ -1606,21 +1535,19 @@ extension GetTransactionStatusResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var messagesInQueue = false
-    var ongoingIndicator: Bool?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: messagesInQueue = try r.bool()
-      case 1: ongoingIndicator = try r.bool()
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.messagesInQueue = try r.bool()
+      case 1: self.ongoingIndicator = try r.bool()
+      default: try r.object(&self.customData)
       }
     }
-    self.init(messagesInQueue: messagesInQueue, ongoingIndicator: ongoingIndicator, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.bool("messagesInQueue", messagesInQueue)
@@ -1644,25 +1571,25 @@ public struct GetVariablesRequest: OCPPRequest {
 extension GetVariablesRequest {
   public typealias Response = GetVariablesResponse
   public static var action: String { "GetVariables" }
+  public static var blank: Self { Self(getVariableData: []) }
   static let schema = ObjectSchema(
     """
     getVariableData required items 1..
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var getVariableData: [GetVariableDataType] = []
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: getVariableData = try r.objects(o, GetVariableDataType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.getVariableData = try r.objects(o, GetVariableDataType.self)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(getVariableData: getVariableData, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.objects("getVariableData", getVariableData)
@@ -1684,25 +1611,25 @@ public struct GetVariablesResponse: OCPPPayload {
 
 extension GetVariablesResponse {
   public static var action: String { "GetVariables" }
+  public static var blank: Self { Self(getVariableResult: []) }
   static let schema = ObjectSchema(
     """
     getVariableResult required items 1..
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var getVariableResult: [GetVariableResultType] = []
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: getVariableResult = try r.objects(o, GetVariableResultType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.getVariableResult = try r.objects(o, GetVariableResultType.self)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(getVariableResult: getVariableResult, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.objects("getVariableResult", getVariableResult)

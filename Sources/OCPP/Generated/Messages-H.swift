@@ -12,18 +12,19 @@ public struct HeartbeatRequest: OCPPRequest {
 extension HeartbeatRequest {
   public typealias Response = HeartbeatResponse
   public static var action: String { "Heartbeat" }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var customData: CustomDataType?
-    while try r.nextMember(&o) != nil { customData = try CustomDataType(from: &r) }
-    self.init(customData: customData)
+    while try r.nextMember(&o) != nil { try r.object(&self.customData) }
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let customData { w.object("customData", customData) }
@@ -43,25 +44,25 @@ public struct HeartbeatResponse: OCPPPayload {
 
 extension HeartbeatResponse {
   public static var action: String { "Heartbeat" }
+  public static var blank: Self { Self(currentTime: DateTime(unixMilliseconds: 0)) }
   static let schema = ObjectSchema(
     """
     currentTime required
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var currentTime = DateTime(unixMilliseconds: 0)
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: currentTime = try r.dateTime()
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.currentTime = try r.dateTime()
+      default: try r.object(&self.customData)
       }
     }
-    self.init(currentTime: currentTime, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.dateTime("currentTime", currentTime)

@@ -17,6 +17,7 @@ public struct InstallCertificateRequest: OCPPRequest {
 extension InstallCertificateRequest {
   public typealias Response = InstallCertificateResponse
   public static var action: String { "InstallCertificate" }
+  public static var blank: Self { Self(certificate: "", certificateType: .blank) }
   static let schema = ObjectSchema(
     """
     certificate required length ..5500 | required length ..10000
@@ -24,22 +25,19 @@ extension InstallCertificateRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var certificate = ""
-    var certificateType: InstallCertificateUseEnumType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: certificate = try r.string(o)
-      case 1: certificateType = try r.enumeration(InstallCertificateUseEnumType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.certificate = try r.string(o)
+      case 1: self.certificateType = try r.enumeration(InstallCertificateUseEnumType.self)
+      default: try r.object(&self.customData)
       }
     }
-    guard let certificateType else { throw r.inconsistency(o) }
-    self.init(certificate: certificate, certificateType: certificateType, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("certificate", certificate)
@@ -65,6 +63,7 @@ public struct InstallCertificateResponse: OCPPPayload {
 
 extension InstallCertificateResponse {
   public static var action: String { "InstallCertificate" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -72,22 +71,19 @@ extension InstallCertificateResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: InstallCertificateStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(InstallCertificateStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(InstallCertificateStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)

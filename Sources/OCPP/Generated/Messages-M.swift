@@ -18,6 +18,7 @@ public struct MeterValuesRequest: OCPPRequest {
 extension MeterValuesRequest {
   public typealias Response = MeterValuesResponse
   public static var action: String { "MeterValues" }
+  public static var blank: Self { Self(evseId: 0, meterValue: []) }
   static let schema = ObjectSchema(
     """
     evseId required | required range 0..
@@ -25,21 +26,19 @@ extension MeterValuesRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var evseId = 0
-    var meterValue: [MeterValueType] = []
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: evseId = try r.integer(o)
-      case 1: meterValue = try r.objects(o, MeterValueType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.evseId = try r.integer(o)
+      case 1: self.meterValue = try r.objects(o, MeterValueType.self)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(evseId: evseId, meterValue: meterValue, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("evseId", evseId)
@@ -59,18 +58,19 @@ public struct MeterValuesResponse: OCPPPayload {
 
 extension MeterValuesResponse {
   public static var action: String { "MeterValues" }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var customData: CustomDataType?
-    while try r.nextMember(&o) != nil { customData = try CustomDataType(from: &r) }
-    self.init(customData: customData)
+    while try r.nextMember(&o) != nil { try r.object(&self.customData) }
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let customData { w.object("customData", customData) }

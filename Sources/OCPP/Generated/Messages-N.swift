@@ -22,6 +22,7 @@ extension NotifyAllowedEnergyTransferRequest {
   public typealias Response = NotifyAllowedEnergyTransferResponse
   public static var action: String { "NotifyAllowedEnergyTransfer" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(allowedEnergyTransfer: [], transactionId: "") }
   static let schema = ObjectSchema(
     """
     allowedEnergyTransfer required items 1..
@@ -29,21 +30,19 @@ extension NotifyAllowedEnergyTransferRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var allowedEnergyTransfer: [EnergyTransferModeEnumType] = []
-    var transactionId = ""
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: allowedEnergyTransfer = try r.enumerations(o, EnergyTransferModeEnumType.self)
-      case 1: transactionId = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.allowedEnergyTransfer = try r.enumerations(o, EnergyTransferModeEnumType.self)
+      case 1: self.transactionId = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(allowedEnergyTransfer: allowedEnergyTransfer, transactionId: transactionId, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumerations("allowedEnergyTransfer", allowedEnergyTransfer)
@@ -72,6 +71,7 @@ public struct NotifyAllowedEnergyTransferResponse: OCPPPayload {
 extension NotifyAllowedEnergyTransferResponse {
   public static var action: String { "NotifyAllowedEnergyTransfer" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -79,22 +79,19 @@ extension NotifyAllowedEnergyTransferResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: NotifyAllowedEnergyTransferStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(NotifyAllowedEnergyTransferStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(NotifyAllowedEnergyTransferStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -126,6 +123,7 @@ public struct NotifyChargingLimitRequest: OCPPRequest {
 extension NotifyChargingLimitRequest {
   public typealias Response = NotifyChargingLimitResponse
   public static var action: String { "NotifyChargingLimit" }
+  public static var blank: Self { Self(chargingLimit: .blank) }
   static let schema = ObjectSchema(
     """
     chargingLimit required
@@ -134,24 +132,20 @@ extension NotifyChargingLimitRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var chargingLimit: ChargingLimitType?
-    var chargingSchedule: [ChargingScheduleType]?
-    var evseId: Int?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: chargingLimit = try ChargingLimitType(from: &r)
-      case 1: chargingSchedule = try r.objects(o, ChargingScheduleType.self)
-      case 2: evseId = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.chargingLimit)
+      case 1: self.chargingSchedule = try r.objects(o, ChargingScheduleType.self)
+      case 2: self.evseId = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let chargingLimit else { throw r.inconsistency(o) }
-    self.init(chargingLimit: chargingLimit, chargingSchedule: chargingSchedule, evseId: evseId, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("chargingLimit", chargingLimit)
@@ -172,18 +166,19 @@ public struct NotifyChargingLimitResponse: OCPPPayload {
 
 extension NotifyChargingLimitResponse {
   public static var action: String { "NotifyChargingLimit" }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var customData: CustomDataType?
-    while try r.nextMember(&o) != nil { customData = try CustomDataType(from: &r) }
-    self.init(customData: customData)
+    while try r.nextMember(&o) != nil { try r.object(&self.customData) }
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let customData { w.object("customData", customData) }
@@ -218,6 +213,7 @@ public struct NotifyCustomerInformationRequest: OCPPRequest {
 extension NotifyCustomerInformationRequest {
   public typealias Response = NotifyCustomerInformationResponse
   public static var action: String { "NotifyCustomerInformation" }
+  public static var blank: Self { Self(data: "", generatedAt: DateTime(unixMilliseconds: 0), requestId: 0, seqNo: 0) }
   static let schema = ObjectSchema(
     """
     data required length ..512
@@ -228,28 +224,22 @@ extension NotifyCustomerInformationRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var data = ""
-    var generatedAt = DateTime(unixMilliseconds: 0)
-    var requestId = 0
-    var seqNo = 0
-    var tbc: Bool?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: data = try r.string(o)
-      case 1: generatedAt = try r.dateTime()
-      case 2: requestId = try r.integer(o)
-      case 3: seqNo = try r.integer(o)
-      case 4: tbc = try r.bool()
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.data = try r.string(o)
+      case 1: self.generatedAt = try r.dateTime()
+      case 2: self.requestId = try r.integer(o)
+      case 3: self.seqNo = try r.integer(o)
+      case 4: self.tbc = try r.bool()
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      data: data, generatedAt: generatedAt, requestId: requestId, seqNo: seqNo, tbc: tbc, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("data", data)
@@ -272,18 +262,19 @@ public struct NotifyCustomerInformationResponse: OCPPPayload {
 
 extension NotifyCustomerInformationResponse {
   public static var action: String { "NotifyCustomerInformation" }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var customData: CustomDataType?
-    while try r.nextMember(&o) != nil { customData = try CustomDataType(from: &r) }
-    self.init(customData: customData)
+    while try r.nextMember(&o) != nil { try r.object(&self.customData) }
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let customData { w.object("customData", customData) }
@@ -318,6 +309,7 @@ extension NotifyDERAlarmRequest {
   public typealias Response = NotifyDERAlarmResponse
   public static var action: String { "NotifyDERAlarm" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(controlType: .blank, timestamp: DateTime(unixMilliseconds: 0)) }
   static let schema = ObjectSchema(
     """
     controlType required
@@ -328,30 +320,22 @@ extension NotifyDERAlarmRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var controlType: DERControlEnumType?
-    var timestamp = DateTime(unixMilliseconds: 0)
-    var alarmEnded: Bool?
-    var extraInfo: String?
-    var gridEventFault: GridEventFaultEnumType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: controlType = try r.enumeration(DERControlEnumType.self)
-      case 1: timestamp = try r.dateTime()
-      case 2: alarmEnded = try r.bool()
-      case 3: extraInfo = try r.string(o)
-      case 4: gridEventFault = try r.enumeration(GridEventFaultEnumType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.controlType = try r.enumeration(DERControlEnumType.self)
+      case 1: self.timestamp = try r.dateTime()
+      case 2: self.alarmEnded = try r.bool()
+      case 3: self.extraInfo = try r.string(o)
+      case 4: self.gridEventFault = try r.enumeration(GridEventFaultEnumType.self)
+      default: try r.object(&self.customData)
       }
     }
-    guard let controlType else { throw r.inconsistency(o) }
-    self.init(
-      controlType: controlType, timestamp: timestamp, alarmEnded: alarmEnded, extraInfo: extraInfo,
-      gridEventFault: gridEventFault, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("controlType", controlType)
@@ -376,18 +360,19 @@ public struct NotifyDERAlarmResponse: OCPPPayload {
 extension NotifyDERAlarmResponse {
   public static var action: String { "NotifyDERAlarm" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var customData: CustomDataType?
-    while try r.nextMember(&o) != nil { customData = try CustomDataType(from: &r) }
-    self.init(customData: customData)
+    while try r.nextMember(&o) != nil { try r.object(&self.customData) }
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let customData { w.object("customData", customData) }
@@ -421,6 +406,7 @@ extension NotifyDERStartStopRequest {
   public typealias Response = NotifyDERStartStopResponse
   public static var action: String { "NotifyDERStartStop" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(controlId: "", started: false, timestamp: DateTime(unixMilliseconds: 0)) }
   static let schema = ObjectSchema(
     """
     controlId required length ..36
@@ -430,27 +416,21 @@ extension NotifyDERStartStopRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var controlId = ""
-    var started = false
-    var timestamp = DateTime(unixMilliseconds: 0)
-    var supersededIds: [String]?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: controlId = try r.string(o)
-      case 1: started = try r.bool()
-      case 2: timestamp = try r.dateTime()
-      case 3: supersededIds = try r.strings(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.controlId = try r.string(o)
+      case 1: self.started = try r.bool()
+      case 2: self.timestamp = try r.dateTime()
+      case 3: self.supersededIds = try r.strings(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      controlId: controlId, started: started, timestamp: timestamp, supersededIds: supersededIds,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("controlId", controlId)
@@ -474,18 +454,19 @@ public struct NotifyDERStartStopResponse: OCPPPayload {
 extension NotifyDERStartStopResponse {
   public static var action: String { "NotifyDERStartStop" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var customData: CustomDataType?
-    while try r.nextMember(&o) != nil { customData = try CustomDataType(from: &r) }
-    self.init(customData: customData)
+    while try r.nextMember(&o) != nil { try r.object(&self.customData) }
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let customData { w.object("customData", customData) }
@@ -514,6 +495,7 @@ public struct NotifyDisplayMessagesRequest: OCPPRequest {
 extension NotifyDisplayMessagesRequest {
   public typealias Response = NotifyDisplayMessagesResponse
   public static var action: String { "NotifyDisplayMessages" }
+  public static var blank: Self { Self(requestId: 0) }
   static let schema = ObjectSchema(
     """
     requestId required
@@ -522,23 +504,20 @@ extension NotifyDisplayMessagesRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var requestId = 0
-    var messageInfo: [MessageInfoType]?
-    var tbc: Bool?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: requestId = try r.integer(o)
-      case 1: messageInfo = try r.objects(o, MessageInfoType.self)
-      case 2: tbc = try r.bool()
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.requestId = try r.integer(o)
+      case 1: self.messageInfo = try r.objects(o, MessageInfoType.self)
+      case 2: self.tbc = try r.bool()
+      default: try r.object(&self.customData)
       }
     }
-    self.init(requestId: requestId, messageInfo: messageInfo, tbc: tbc, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("requestId", requestId)
@@ -559,18 +538,19 @@ public struct NotifyDisplayMessagesResponse: OCPPPayload {
 
 extension NotifyDisplayMessagesResponse {
   public static var action: String { "NotifyDisplayMessages" }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var customData: CustomDataType?
-    while try r.nextMember(&o) != nil { customData = try CustomDataType(from: &r) }
-    self.init(customData: customData)
+    while try r.nextMember(&o) != nil { try r.object(&self.customData) }
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let customData { w.object("customData", customData) }
@@ -603,6 +583,7 @@ public struct NotifyEVChargingNeedsRequest: OCPPRequest {
 extension NotifyEVChargingNeedsRequest {
   public typealias Response = NotifyEVChargingNeedsResponse
   public static var action: String { "NotifyEVChargingNeeds" }
+  public static var blank: Self { Self(chargingNeeds: .blank, evseId: 0) }
   static let schema = ObjectSchema(
     """
     chargingNeeds required
@@ -612,28 +593,21 @@ extension NotifyEVChargingNeedsRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var chargingNeeds: ChargingNeedsType?
-    var evseId = 0
-    var maxScheduleTuples: Int?
-    var timestamp: DateTime?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: chargingNeeds = try ChargingNeedsType(from: &r)
-      case 1: evseId = try r.integer(o)
-      case 2: maxScheduleTuples = try r.integer(o)
-      case 3: timestamp = try r.dateTime()
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.chargingNeeds)
+      case 1: self.evseId = try r.integer(o)
+      case 2: self.maxScheduleTuples = try r.integer(o)
+      case 3: self.timestamp = try r.dateTime()
+      default: try r.object(&self.customData)
       }
     }
-    guard let chargingNeeds else { throw r.inconsistency(o) }
-    self.init(
-      chargingNeeds: chargingNeeds, evseId: evseId, maxScheduleTuples: maxScheduleTuples, timestamp: timestamp,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("chargingNeeds", chargingNeeds)
@@ -663,6 +637,7 @@ public struct NotifyEVChargingNeedsResponse: OCPPPayload {
 
 extension NotifyEVChargingNeedsResponse {
   public static var action: String { "NotifyEVChargingNeeds" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -670,22 +645,19 @@ extension NotifyEVChargingNeedsResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: NotifyEVChargingNeedsStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(NotifyEVChargingNeedsStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(NotifyEVChargingNeedsStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -722,6 +694,7 @@ public struct NotifyEVChargingScheduleRequest: OCPPRequest {
 extension NotifyEVChargingScheduleRequest {
   public typealias Response = NotifyEVChargingScheduleResponse
   public static var action: String { "NotifyEVChargingSchedule" }
+  public static var blank: Self { Self(chargingSchedule: .blank, evseId: 0, timeBase: DateTime(unixMilliseconds: 0)) }
   static let schema = ObjectSchema(
     """
     chargingSchedule required
@@ -732,31 +705,22 @@ extension NotifyEVChargingScheduleRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var chargingSchedule: ChargingScheduleType?
-    var evseId = 0
-    var timeBase = DateTime(unixMilliseconds: 0)
-    var powerToleranceAcceptance: Bool?
-    var selectedChargingScheduleId: Int?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: chargingSchedule = try ChargingScheduleType(from: &r)
-      case 1: evseId = try r.integer(o)
-      case 2: timeBase = try r.dateTime()
-      case 3: powerToleranceAcceptance = try r.bool()
-      case 4: selectedChargingScheduleId = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.chargingSchedule)
+      case 1: self.evseId = try r.integer(o)
+      case 2: self.timeBase = try r.dateTime()
+      case 3: self.powerToleranceAcceptance = try r.bool()
+      case 4: self.selectedChargingScheduleId = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let chargingSchedule else { throw r.inconsistency(o) }
-    self.init(
-      chargingSchedule: chargingSchedule, evseId: evseId, timeBase: timeBase,
-      powerToleranceAcceptance: powerToleranceAcceptance, selectedChargingScheduleId: selectedChargingScheduleId,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("chargingSchedule", chargingSchedule)
@@ -785,6 +749,7 @@ public struct NotifyEVChargingScheduleResponse: OCPPPayload {
 
 extension NotifyEVChargingScheduleResponse {
   public static var action: String { "NotifyEVChargingSchedule" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -792,22 +757,19 @@ extension NotifyEVChargingScheduleResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: GenericStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(GenericStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(GenericStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -841,6 +803,7 @@ public struct NotifyEventRequest: OCPPRequest {
 extension NotifyEventRequest {
   public typealias Response = NotifyEventResponse
   public static var action: String { "NotifyEvent" }
+  public static var blank: Self { Self(eventData: [], generatedAt: DateTime(unixMilliseconds: 0), seqNo: 0) }
   static let schema = ObjectSchema(
     """
     eventData required items 1..
@@ -850,25 +813,21 @@ extension NotifyEventRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var eventData: [EventDataType] = []
-    var generatedAt = DateTime(unixMilliseconds: 0)
-    var seqNo = 0
-    var tbc: Bool?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: eventData = try r.objects(o, EventDataType.self)
-      case 1: generatedAt = try r.dateTime()
-      case 2: seqNo = try r.integer(o)
-      case 3: tbc = try r.bool()
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.eventData = try r.objects(o, EventDataType.self)
+      case 1: self.generatedAt = try r.dateTime()
+      case 2: self.seqNo = try r.integer(o)
+      case 3: self.tbc = try r.bool()
+      default: try r.object(&self.customData)
       }
     }
-    self.init(eventData: eventData, generatedAt: generatedAt, seqNo: seqNo, tbc: tbc, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.objects("eventData", eventData)
@@ -890,18 +849,19 @@ public struct NotifyEventResponse: OCPPPayload {
 
 extension NotifyEventResponse {
   public static var action: String { "NotifyEvent" }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var customData: CustomDataType?
-    while try r.nextMember(&o) != nil { customData = try CustomDataType(from: &r) }
-    self.init(customData: customData)
+    while try r.nextMember(&o) != nil { try r.object(&self.customData) }
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let customData { w.object("customData", customData) }
@@ -936,6 +896,7 @@ public struct NotifyMonitoringReportRequest: OCPPRequest {
 extension NotifyMonitoringReportRequest {
   public typealias Response = NotifyMonitoringReportResponse
   public static var action: String { "NotifyMonitoringReport" }
+  public static var blank: Self { Self(generatedAt: DateTime(unixMilliseconds: 0), requestId: 0, seqNo: 0) }
   static let schema = ObjectSchema(
     """
     generatedAt required
@@ -946,28 +907,22 @@ extension NotifyMonitoringReportRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var generatedAt = DateTime(unixMilliseconds: 0)
-    var requestId = 0
-    var seqNo = 0
-    var monitor: [MonitoringDataType]?
-    var tbc: Bool?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: generatedAt = try r.dateTime()
-      case 1: requestId = try r.integer(o)
-      case 2: seqNo = try r.integer(o)
-      case 3: monitor = try r.objects(o, MonitoringDataType.self)
-      case 4: tbc = try r.bool()
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.generatedAt = try r.dateTime()
+      case 1: self.requestId = try r.integer(o)
+      case 2: self.seqNo = try r.integer(o)
+      case 3: self.monitor = try r.objects(o, MonitoringDataType.self)
+      case 4: self.tbc = try r.bool()
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      generatedAt: generatedAt, requestId: requestId, seqNo: seqNo, monitor: monitor, tbc: tbc, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.dateTime("generatedAt", generatedAt)
@@ -990,18 +945,19 @@ public struct NotifyMonitoringReportResponse: OCPPPayload {
 
 extension NotifyMonitoringReportResponse {
   public static var action: String { "NotifyMonitoringReport" }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var customData: CustomDataType?
-    while try r.nextMember(&o) != nil { customData = try CustomDataType(from: &r) }
-    self.init(customData: customData)
+    while try r.nextMember(&o) != nil { try r.object(&self.customData) }
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let customData { w.object("customData", customData) }
@@ -1034,6 +990,7 @@ public struct NotifyPeriodicEventStream: OCPPSend {
 extension NotifyPeriodicEventStream {
   public static var action: String { "NotifyPeriodicEventStream" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(basetime: DateTime(unixMilliseconds: 0), data: [], id: 0, pending: 0) }
   static let schema = ObjectSchema(
     """
     basetime required
@@ -1043,25 +1000,21 @@ extension NotifyPeriodicEventStream {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var basetime = DateTime(unixMilliseconds: 0)
-    var data: [StreamDataElementType] = []
-    var id = 0
-    var pending = 0
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: basetime = try r.dateTime()
-      case 1: data = try r.objects(o, StreamDataElementType.self)
-      case 2: id = try r.integer(o)
-      case 3: pending = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.basetime = try r.dateTime()
+      case 1: self.data = try r.objects(o, StreamDataElementType.self)
+      case 2: self.id = try r.integer(o)
+      case 3: self.pending = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(basetime: basetime, data: data, id: id, pending: pending, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.dateTime("basetime", basetime)
@@ -1091,6 +1044,7 @@ extension NotifyPriorityChargingRequest {
   public typealias Response = NotifyPriorityChargingResponse
   public static var action: String { "NotifyPriorityCharging" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(activated: false, transactionId: "") }
   static let schema = ObjectSchema(
     """
     activated required
@@ -1098,21 +1052,19 @@ extension NotifyPriorityChargingRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var activated = false
-    var transactionId = ""
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: activated = try r.bool()
-      case 1: transactionId = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.activated = try r.bool()
+      case 1: self.transactionId = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(activated: activated, transactionId: transactionId, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.bool("activated", activated)
@@ -1134,18 +1086,19 @@ public struct NotifyPriorityChargingResponse: OCPPPayload {
 extension NotifyPriorityChargingResponse {
   public static var action: String { "NotifyPriorityCharging" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var customData: CustomDataType?
-    while try r.nextMember(&o) != nil { customData = try CustomDataType(from: &r) }
-    self.init(customData: customData)
+    while try r.nextMember(&o) != nil { try r.object(&self.customData) }
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let customData { w.object("customData", customData) }
@@ -1180,6 +1133,7 @@ public struct NotifyReportRequest: OCPPRequest {
 extension NotifyReportRequest {
   public typealias Response = NotifyReportResponse
   public static var action: String { "NotifyReport" }
+  public static var blank: Self { Self(generatedAt: DateTime(unixMilliseconds: 0), requestId: 0, seqNo: 0) }
   static let schema = ObjectSchema(
     """
     generatedAt required
@@ -1190,29 +1144,22 @@ extension NotifyReportRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var generatedAt = DateTime(unixMilliseconds: 0)
-    var requestId = 0
-    var seqNo = 0
-    var reportData: [ReportDataType]?
-    var tbc: Bool?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: generatedAt = try r.dateTime()
-      case 1: requestId = try r.integer(o)
-      case 2: seqNo = try r.integer(o)
-      case 3: reportData = try r.objects(o, ReportDataType.self)
-      case 4: tbc = try r.bool()
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.generatedAt = try r.dateTime()
+      case 1: self.requestId = try r.integer(o)
+      case 2: self.seqNo = try r.integer(o)
+      case 3: self.reportData = try r.objects(o, ReportDataType.self)
+      case 4: self.tbc = try r.bool()
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      generatedAt: generatedAt, requestId: requestId, seqNo: seqNo, reportData: reportData, tbc: tbc,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.dateTime("generatedAt", generatedAt)
@@ -1235,18 +1182,19 @@ public struct NotifyReportResponse: OCPPPayload {
 
 extension NotifyReportResponse {
   public static var action: String { "NotifyReport" }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var customData: CustomDataType?
-    while try r.nextMember(&o) != nil { customData = try CustomDataType(from: &r) }
-    self.init(customData: customData)
+    while try r.nextMember(&o) != nil { try r.object(&self.customData) }
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let customData { w.object("customData", customData) }
@@ -1297,6 +1245,9 @@ extension NotifySettlementRequest {
   public typealias Response = NotifySettlementResponse
   public static var action: String { "NotifySettlement" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(
+    pspRef: "", settlementAmount: .zero, settlementTime: DateTime(unixMilliseconds: 0), status: .blank
+  ) }
   static let schema = ObjectSchema(
     """
     pspRef required length ..255
@@ -1312,41 +1263,27 @@ extension NotifySettlementRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var pspRef = ""
-    var settlementAmount = DecimalNumber.zero
-    var settlementTime = DateTime(unixMilliseconds: 0)
-    var status: PaymentStatusEnumType?
-    var receiptId: String?
-    var receiptUrl: String?
-    var statusInfo: String?
-    var transactionId: String?
-    var vatCompany: AddressType?
-    var vatNumber: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: pspRef = try r.string(o)
-      case 1: settlementAmount = try r.decimal(o)
-      case 2: settlementTime = try r.dateTime()
-      case 3: status = try r.enumeration(PaymentStatusEnumType.self)
-      case 4: receiptId = try r.string(o)
-      case 5: receiptUrl = try r.string(o)
-      case 6: statusInfo = try r.string(o)
-      case 7: transactionId = try r.string(o)
-      case 8: vatCompany = try AddressType(from: &r)
-      case 9: vatNumber = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.pspRef = try r.string(o)
+      case 1: self.settlementAmount = try r.decimal(o)
+      case 2: self.settlementTime = try r.dateTime()
+      case 3: self.status = try r.enumeration(PaymentStatusEnumType.self)
+      case 4: self.receiptId = try r.string(o)
+      case 5: self.receiptUrl = try r.string(o)
+      case 6: self.statusInfo = try r.string(o)
+      case 7: self.transactionId = try r.string(o)
+      case 8: try r.object(&self.vatCompany)
+      case 9: self.vatNumber = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(
-      pspRef: pspRef, settlementAmount: settlementAmount, settlementTime: settlementTime, status: status,
-      receiptId: receiptId, receiptUrl: receiptUrl, statusInfo: statusInfo, transactionId: transactionId,
-      vatCompany: vatCompany, vatNumber: vatNumber, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("pspRef", pspRef)
@@ -1382,6 +1319,7 @@ public struct NotifySettlementResponse: OCPPPayload {
 extension NotifySettlementResponse {
   public static var action: String { "NotifySettlement" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     receiptId length ..50
@@ -1389,21 +1327,19 @@ extension NotifySettlementResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var receiptId: String?
-    var receiptUrl: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: receiptId = try r.string(o)
-      case 1: receiptUrl = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.receiptId = try r.string(o)
+      case 1: self.receiptUrl = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(receiptId: receiptId, receiptUrl: receiptUrl, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let receiptId { w.string("receiptId", receiptId) }
@@ -1431,6 +1367,7 @@ extension NotifyWebPaymentStartedRequest {
   public typealias Response = NotifyWebPaymentStartedResponse
   public static var action: String { "NotifyWebPaymentStarted" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(evseId: 0, timeout: 0) }
   static let schema = ObjectSchema(
     """
     evseId required range 0..
@@ -1438,21 +1375,19 @@ extension NotifyWebPaymentStartedRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var evseId = 0
-    var timeout = 0
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: evseId = try r.integer(o)
-      case 1: timeout = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.evseId = try r.integer(o)
+      case 1: self.timeout = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(evseId: evseId, timeout: timeout, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("evseId", evseId)
@@ -1474,18 +1409,19 @@ public struct NotifyWebPaymentStartedResponse: OCPPPayload {
 extension NotifyWebPaymentStartedResponse {
   public static var action: String { "NotifyWebPaymentStarted" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var customData: CustomDataType?
-    while try r.nextMember(&o) != nil { customData = try CustomDataType(from: &r) }
-    self.init(customData: customData)
+    while try r.nextMember(&o) != nil { try r.object(&self.customData) }
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let customData { w.object("customData", customData) }

@@ -16,26 +16,25 @@ extension OpenPeriodicEventStreamRequest {
   public typealias Response = OpenPeriodicEventStreamResponse
   public static var action: String { "OpenPeriodicEventStream" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(constantStreamData: .blank) }
   static let schema = ObjectSchema(
     """
     constantStreamData required
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var constantStreamData: ConstantStreamDataType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: constantStreamData = try ConstantStreamDataType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.constantStreamData)
+      default: try r.object(&self.customData)
       }
     }
-    guard let constantStreamData else { throw r.inconsistency(o) }
-    self.init(constantStreamData: constantStreamData, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("constantStreamData", constantStreamData)
@@ -60,6 +59,7 @@ public struct OpenPeriodicEventStreamResponse: OCPPPayload {
 extension OpenPeriodicEventStreamResponse {
   public static var action: String { "OpenPeriodicEventStream" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -67,22 +67,19 @@ extension OpenPeriodicEventStreamResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: GenericStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(GenericStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(GenericStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)

@@ -30,6 +30,7 @@ public struct PublishFirmwareRequest: OCPPRequest {
 extension PublishFirmwareRequest {
   public typealias Response = PublishFirmwareResponse
   public static var action: String { "PublishFirmware" }
+  public static var blank: Self { Self(checksum: "", location: "", requestId: 0) }
   static let schema = ObjectSchema(
     """
     checksum required length ..32
@@ -40,29 +41,22 @@ extension PublishFirmwareRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var checksum = ""
-    var location = ""
-    var requestId = 0
-    var retries: Int?
-    var retryInterval: Int?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: checksum = try r.string(o)
-      case 1: location = try r.string(o)
-      case 2: requestId = try r.integer(o)
-      case 3: retries = try r.integer(o)
-      case 4: retryInterval = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.checksum = try r.string(o)
+      case 1: self.location = try r.string(o)
+      case 2: self.requestId = try r.integer(o)
+      case 3: self.retries = try r.integer(o)
+      case 4: self.retryInterval = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      checksum: checksum, location: location, requestId: requestId, retries: retries, retryInterval: retryInterval,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("checksum", checksum)
@@ -89,6 +83,7 @@ public struct PublishFirmwareResponse: OCPPPayload {
 
 extension PublishFirmwareResponse {
   public static var action: String { "PublishFirmware" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -96,22 +91,19 @@ extension PublishFirmwareResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: GenericStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(GenericStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(GenericStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -146,6 +138,7 @@ public struct PublishFirmwareStatusNotificationRequest: OCPPRequest {
 extension PublishFirmwareStatusNotificationRequest {
   public typealias Response = PublishFirmwareStatusNotificationResponse
   public static var action: String { "PublishFirmwareStatusNotification" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -155,26 +148,21 @@ extension PublishFirmwareStatusNotificationRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: PublishFirmwareStatusEnumType?
-    var location: [String]?
-    var requestId: Int?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(PublishFirmwareStatusEnumType.self)
-      case 1: location = try r.strings(o)
-      case 2: requestId = try r.integer(o)
-      case 3: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(PublishFirmwareStatusEnumType.self)
+      case 1: self.location = try r.strings(o)
+      case 2: self.requestId = try r.integer(o)
+      case 3: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, location: location, requestId: requestId, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -198,18 +186,19 @@ public struct PublishFirmwareStatusNotificationResponse: OCPPPayload {
 
 extension PublishFirmwareStatusNotificationResponse {
   public static var action: String { "PublishFirmwareStatusNotification" }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var customData: CustomDataType?
-    while try r.nextMember(&o) != nil { customData = try CustomDataType(from: &r) }
-    self.init(customData: customData)
+    while try r.nextMember(&o) != nil { try r.object(&self.customData) }
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let customData { w.object("customData", customData) }
@@ -232,25 +221,25 @@ extension PullDynamicScheduleUpdateRequest {
   public typealias Response = PullDynamicScheduleUpdateResponse
   public static var action: String { "PullDynamicScheduleUpdate" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(chargingProfileId: 0) }
   static let schema = ObjectSchema(
     """
     chargingProfileId required
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var chargingProfileId = 0
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: chargingProfileId = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.chargingProfileId = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(chargingProfileId: chargingProfileId, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("chargingProfileId", chargingProfileId)
@@ -280,6 +269,7 @@ public struct PullDynamicScheduleUpdateResponse: OCPPPayload {
 extension PullDynamicScheduleUpdateResponse {
   public static var action: String { "PullDynamicScheduleUpdate" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -288,24 +278,20 @@ extension PullDynamicScheduleUpdateResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: ChargingProfileStatusEnumType?
-    var scheduleUpdate: ChargingScheduleUpdateType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(ChargingProfileStatusEnumType.self)
-      case 1: scheduleUpdate = try ChargingScheduleUpdateType(from: &r)
-      case 2: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(ChargingProfileStatusEnumType.self)
+      case 1: try r.object(&self.scheduleUpdate)
+      case 2: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, scheduleUpdate: scheduleUpdate, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)

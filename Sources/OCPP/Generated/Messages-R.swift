@@ -29,6 +29,7 @@ public struct ReportChargingProfilesRequest: OCPPRequest {
 extension ReportChargingProfilesRequest {
   public typealias Response = ReportChargingProfilesResponse
   public static var action: String { "ReportChargingProfiles" }
+  public static var blank: Self { Self(chargingLimitSource: .blank, chargingProfile: [], evseId: 0, requestId: 0) }
   static let schema = ObjectSchema(
     """
     chargingLimitSource required | required length ..20
@@ -39,30 +40,22 @@ extension ReportChargingProfilesRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var chargingLimitSource: ChargingLimitSourceEnumType?
-    var chargingProfile: [ChargingProfileType] = []
-    var evseId = 0
-    var requestId = 0
-    var tbc: Bool?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: chargingLimitSource = try r.openEnum(o, ChargingLimitSourceEnumType.self)
-      case 1: chargingProfile = try r.objects(o, ChargingProfileType.self)
-      case 2: evseId = try r.integer(o)
-      case 3: requestId = try r.integer(o)
-      case 4: tbc = try r.bool()
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.chargingLimitSource = try r.openEnum(o, ChargingLimitSourceEnumType.self)
+      case 1: self.chargingProfile = try r.objects(o, ChargingProfileType.self)
+      case 2: self.evseId = try r.integer(o)
+      case 3: self.requestId = try r.integer(o)
+      case 4: self.tbc = try r.bool()
+      default: try r.object(&self.customData)
       }
     }
-    guard let chargingLimitSource else { throw r.inconsistency(o) }
-    self.init(
-      chargingLimitSource: chargingLimitSource, chargingProfile: chargingProfile, evseId: evseId, requestId: requestId,
-      tbc: tbc, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.openEnum("chargingLimitSource", chargingLimitSource)
@@ -85,18 +78,19 @@ public struct ReportChargingProfilesResponse: OCPPPayload {
 
 extension ReportChargingProfilesResponse {
   public static var action: String { "ReportChargingProfiles" }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var customData: CustomDataType?
-    while try r.nextMember(&o) != nil { customData = try CustomDataType(from: &r) }
-    self.init(customData: customData)
+    while try r.nextMember(&o) != nil { try r.object(&self.customData) }
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let customData { w.object("customData", customData) }
@@ -150,6 +144,7 @@ extension ReportDERControlRequest {
   public typealias Response = ReportDERControlResponse
   public static var action: String { "ReportDERControl" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(requestId: 0) }
   static let schema = ObjectSchema(
     """
     requestId required
@@ -165,40 +160,27 @@ extension ReportDERControlRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var requestId = 0
-    var curve: [DERCurveGetType]?
-    var enterService: [EnterServiceGetType]?
-    var fixedPFAbsorb: [FixedPFGetType]?
-    var fixedPFInject: [FixedPFGetType]?
-    var fixedVar: [FixedVarGetType]?
-    var freqDroop: [FreqDroopGetType]?
-    var gradient: [GradientGetType]?
-    var limitMaxDischarge: [LimitMaxDischargeGetType]?
-    var tbc: Bool?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: requestId = try r.integer(o)
-      case 1: curve = try r.objects(o, DERCurveGetType.self)
-      case 2: enterService = try r.objects(o, EnterServiceGetType.self)
-      case 3: fixedPFAbsorb = try r.objects(o, FixedPFGetType.self)
-      case 4: fixedPFInject = try r.objects(o, FixedPFGetType.self)
-      case 5: fixedVar = try r.objects(o, FixedVarGetType.self)
-      case 6: freqDroop = try r.objects(o, FreqDroopGetType.self)
-      case 7: gradient = try r.objects(o, GradientGetType.self)
-      case 8: limitMaxDischarge = try r.objects(o, LimitMaxDischargeGetType.self)
-      case 9: tbc = try r.bool()
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.requestId = try r.integer(o)
+      case 1: self.curve = try r.objects(o, DERCurveGetType.self)
+      case 2: self.enterService = try r.objects(o, EnterServiceGetType.self)
+      case 3: self.fixedPFAbsorb = try r.objects(o, FixedPFGetType.self)
+      case 4: self.fixedPFInject = try r.objects(o, FixedPFGetType.self)
+      case 5: self.fixedVar = try r.objects(o, FixedVarGetType.self)
+      case 6: self.freqDroop = try r.objects(o, FreqDroopGetType.self)
+      case 7: self.gradient = try r.objects(o, GradientGetType.self)
+      case 8: self.limitMaxDischarge = try r.objects(o, LimitMaxDischargeGetType.self)
+      case 9: self.tbc = try r.bool()
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      requestId: requestId, curve: curve, enterService: enterService, fixedPFAbsorb: fixedPFAbsorb,
-      fixedPFInject: fixedPFInject, fixedVar: fixedVar, freqDroop: freqDroop, gradient: gradient,
-      limitMaxDischarge: limitMaxDischarge, tbc: tbc, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("requestId", requestId)
@@ -228,18 +210,19 @@ public struct ReportDERControlResponse: OCPPPayload {
 extension ReportDERControlResponse {
   public static var action: String { "ReportDERControl" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var customData: CustomDataType?
-    while try r.nextMember(&o) != nil { customData = try CustomDataType(from: &r) }
-    self.init(customData: customData)
+    while try r.nextMember(&o) != nil { try r.object(&self.customData) }
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let customData { w.object("customData", customData) }
@@ -264,6 +247,7 @@ extension RequestBatterySwapRequest {
   public typealias Response = RequestBatterySwapResponse
   public static var action: String { "RequestBatterySwap" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(idToken: .blank, requestId: 0) }
   static let schema = ObjectSchema(
     """
     idToken required
@@ -271,22 +255,19 @@ extension RequestBatterySwapRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var idToken: IdTokenType?
-    var requestId = 0
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: idToken = try IdTokenType(from: &r)
-      case 1: requestId = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.idToken)
+      case 1: self.requestId = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let idToken else { throw r.inconsistency(o) }
-    self.init(idToken: idToken, requestId: requestId, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("idToken", idToken)
@@ -312,6 +293,7 @@ public struct RequestBatterySwapResponse: OCPPPayload {
 extension RequestBatterySwapResponse {
   public static var action: String { "RequestBatterySwap" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -319,22 +301,19 @@ extension RequestBatterySwapResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: GenericStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(GenericStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(GenericStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -369,6 +348,7 @@ public struct RequestStartTransactionRequest: OCPPRequest {
 extension RequestStartTransactionRequest {
   public typealias Response = RequestStartTransactionResponse
   public static var action: String { "RequestStartTransaction" }
+  public static var blank: Self { Self(idToken: .blank, remoteStartId: 0) }
   static let schema = ObjectSchema(
     """
     idToken required
@@ -379,30 +359,22 @@ extension RequestStartTransactionRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var idToken: IdTokenType?
-    var remoteStartId = 0
-    var chargingProfile: ChargingProfileType?
-    var evseId: Int?
-    var groupIdToken: IdTokenType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: idToken = try IdTokenType(from: &r)
-      case 1: remoteStartId = try r.integer(o)
-      case 2: chargingProfile = try ChargingProfileType(from: &r)
-      case 3: evseId = try r.integer(o)
-      case 4: groupIdToken = try IdTokenType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.idToken)
+      case 1: self.remoteStartId = try r.integer(o)
+      case 2: try r.object(&self.chargingProfile)
+      case 3: self.evseId = try r.integer(o)
+      case 4: try r.object(&self.groupIdToken)
+      default: try r.object(&self.customData)
       }
     }
-    guard let idToken else { throw r.inconsistency(o) }
-    self.init(
-      idToken: idToken, remoteStartId: remoteStartId, chargingProfile: chargingProfile, evseId: evseId,
-      groupIdToken: groupIdToken, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("idToken", idToken)
@@ -435,6 +407,7 @@ public struct RequestStartTransactionResponse: OCPPPayload {
 
 extension RequestStartTransactionResponse {
   public static var action: String { "RequestStartTransaction" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -443,24 +416,20 @@ extension RequestStartTransactionResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: RequestStartStopStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var transactionId: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(RequestStartStopStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      case 2: transactionId = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(RequestStartStopStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      case 2: self.transactionId = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, transactionId: transactionId, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -485,25 +454,25 @@ public struct RequestStopTransactionRequest: OCPPRequest {
 extension RequestStopTransactionRequest {
   public typealias Response = RequestStopTransactionResponse
   public static var action: String { "RequestStopTransaction" }
+  public static var blank: Self { Self(transactionId: "") }
   static let schema = ObjectSchema(
     """
     transactionId required length ..36
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var transactionId = ""
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: transactionId = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.transactionId = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(transactionId: transactionId, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("transactionId", transactionId)
@@ -528,6 +497,7 @@ public struct RequestStopTransactionResponse: OCPPPayload {
 
 extension RequestStopTransactionResponse {
   public static var action: String { "RequestStopTransaction" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -535,22 +505,19 @@ extension RequestStopTransactionResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: RequestStartStopStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(RequestStartStopStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(RequestStartStopStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -578,6 +545,7 @@ public struct ReservationStatusUpdateRequest: OCPPRequest {
 extension ReservationStatusUpdateRequest {
   public typealias Response = ReservationStatusUpdateResponse
   public static var action: String { "ReservationStatusUpdate" }
+  public static var blank: Self { Self(reservationId: 0, reservationUpdateStatus: .blank) }
   static let schema = ObjectSchema(
     """
     reservationId required | required range 0..
@@ -585,22 +553,19 @@ extension ReservationStatusUpdateRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var reservationId = 0
-    var reservationUpdateStatus: ReservationUpdateStatusEnumType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: reservationId = try r.integer(o)
-      case 1: reservationUpdateStatus = try r.enumeration(ReservationUpdateStatusEnumType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.reservationId = try r.integer(o)
+      case 1: self.reservationUpdateStatus = try r.enumeration(ReservationUpdateStatusEnumType.self)
+      default: try r.object(&self.customData)
       }
     }
-    guard let reservationUpdateStatus else { throw r.inconsistency(o) }
-    self.init(reservationId: reservationId, reservationUpdateStatus: reservationUpdateStatus, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("reservationId", reservationId)
@@ -620,18 +585,19 @@ public struct ReservationStatusUpdateResponse: OCPPPayload {
 
 extension ReservationStatusUpdateResponse {
   public static var action: String { "ReservationStatusUpdate" }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var customData: CustomDataType?
-    while try r.nextMember(&o) != nil { customData = try CustomDataType(from: &r) }
-    self.init(customData: customData)
+    while try r.nextMember(&o) != nil { try r.object(&self.customData) }
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let customData { w.object("customData", customData) }
@@ -668,6 +634,7 @@ public struct ReserveNowRequest: OCPPRequest {
 extension ReserveNowRequest {
   public typealias Response = ReserveNowResponse
   public static var action: String { "ReserveNow" }
+  public static var blank: Self { Self(expiryDateTime: DateTime(unixMilliseconds: 0), id: 0, idToken: .blank) }
   static let schema = ObjectSchema(
     """
     expiryDateTime required
@@ -679,32 +646,23 @@ extension ReserveNowRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var expiryDateTime = DateTime(unixMilliseconds: 0)
-    var id = 0
-    var idToken: IdTokenType?
-    var connectorType: ConnectorEnumType?
-    var evseId: Int?
-    var groupIdToken: IdTokenType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: expiryDateTime = try r.dateTime()
-      case 1: id = try r.integer(o)
-      case 2: idToken = try IdTokenType(from: &r)
-      case 3: connectorType = try r.openEnum(o, ConnectorEnumType.self)
-      case 4: evseId = try r.integer(o)
-      case 5: groupIdToken = try IdTokenType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.expiryDateTime = try r.dateTime()
+      case 1: self.id = try r.integer(o)
+      case 2: try r.object(&self.idToken)
+      case 3: self.connectorType = try r.openEnum(o, ConnectorEnumType.self)
+      case 4: self.evseId = try r.integer(o)
+      case 5: try r.object(&self.groupIdToken)
+      default: try r.object(&self.customData)
       }
     }
-    guard let idToken else { throw r.inconsistency(o) }
-    self.init(
-      expiryDateTime: expiryDateTime, id: id, idToken: idToken, connectorType: connectorType, evseId: evseId,
-      groupIdToken: groupIdToken, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.dateTime("expiryDateTime", expiryDateTime)
@@ -732,6 +690,7 @@ public struct ReserveNowResponse: OCPPPayload {
 
 extension ReserveNowResponse {
   public static var action: String { "ReserveNow" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -739,22 +698,19 @@ extension ReserveNowResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: ReserveNowStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(ReserveNowStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(ReserveNowStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -780,6 +736,7 @@ public struct ResetRequest: OCPPRequest {
 extension ResetRequest {
   public typealias Response = ResetResponse
   public static var action: String { "Reset" }
+  public static var blank: Self { Self(type: .blank) }
   static let schema = ObjectSchema(
     """
     type required
@@ -787,22 +744,19 @@ extension ResetRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var type: ResetEnumType?
-    var evseId: Int?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: type = try r.enumeration(ResetEnumType.self)
-      case 1: evseId = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.type = try r.enumeration(ResetEnumType.self)
+      case 1: self.evseId = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let type else { throw r.inconsistency(o) }
-    self.init(type: type, evseId: evseId, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("type", type)
@@ -826,6 +780,7 @@ public struct ResetResponse: OCPPPayload {
 
 extension ResetResponse {
   public static var action: String { "Reset" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -833,22 +788,19 @@ extension ResetResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: ResetStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(ResetStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(ResetStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)

@@ -20,6 +20,7 @@ public struct SecurityEventNotificationRequest: OCPPRequest {
 extension SecurityEventNotificationRequest {
   public typealias Response = SecurityEventNotificationResponse
   public static var action: String { "SecurityEventNotification" }
+  public static var blank: Self { Self(timestamp: DateTime(unixMilliseconds: 0), type: "") }
   static let schema = ObjectSchema(
     """
     timestamp required
@@ -28,23 +29,20 @@ extension SecurityEventNotificationRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var timestamp = DateTime(unixMilliseconds: 0)
-    var type = ""
-    var techInfo: String?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: timestamp = try r.dateTime()
-      case 1: type = try r.string(o)
-      case 2: techInfo = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.timestamp = try r.dateTime()
+      case 1: self.type = try r.string(o)
+      case 2: self.techInfo = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(timestamp: timestamp, type: type, techInfo: techInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.dateTime("timestamp", timestamp)
@@ -65,18 +63,19 @@ public struct SecurityEventNotificationResponse: OCPPPayload {
 
 extension SecurityEventNotificationResponse {
   public static var action: String { "SecurityEventNotification" }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var customData: CustomDataType?
-    while try r.nextMember(&o) != nil { customData = try CustomDataType(from: &r) }
-    self.init(customData: customData)
+    while try r.nextMember(&o) != nil { try r.object(&self.customData) }
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let customData { w.object("customData", customData) }
@@ -105,6 +104,7 @@ public struct SendLocalListRequest: OCPPRequest {
 extension SendLocalListRequest {
   public typealias Response = SendLocalListResponse
   public static var action: String { "SendLocalList" }
+  public static var blank: Self { Self(updateType: .blank, versionNumber: 0) }
   static let schema = ObjectSchema(
     """
     updateType required
@@ -113,26 +113,20 @@ extension SendLocalListRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var updateType: UpdateEnumType?
-    var versionNumber = 0
-    var localAuthorizationList: [AuthorizationData]?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: updateType = try r.enumeration(UpdateEnumType.self)
-      case 1: versionNumber = try r.integer(o)
-      case 2: localAuthorizationList = try r.objects(o, AuthorizationData.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.updateType = try r.enumeration(UpdateEnumType.self)
+      case 1: self.versionNumber = try r.integer(o)
+      case 2: self.localAuthorizationList = try r.objects(o, AuthorizationData.self)
+      default: try r.object(&self.customData)
       }
     }
-    guard let updateType else { throw r.inconsistency(o) }
-    self.init(
-      updateType: updateType, versionNumber: versionNumber, localAuthorizationList: localAuthorizationList,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("updateType", updateType)
@@ -159,6 +153,7 @@ public struct SendLocalListResponse: OCPPPayload {
 
 extension SendLocalListResponse {
   public static var action: String { "SendLocalList" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -166,22 +161,19 @@ extension SendLocalListResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: SendLocalListStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(SendLocalListStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(SendLocalListStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -207,6 +199,7 @@ public struct SetChargingProfileRequest: OCPPRequest {
 extension SetChargingProfileRequest {
   public typealias Response = SetChargingProfileResponse
   public static var action: String { "SetChargingProfile" }
+  public static var blank: Self { Self(chargingProfile: .blank, evseId: 0) }
   static let schema = ObjectSchema(
     """
     chargingProfile required
@@ -214,22 +207,19 @@ extension SetChargingProfileRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var chargingProfile: ChargingProfileType?
-    var evseId = 0
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: chargingProfile = try ChargingProfileType(from: &r)
-      case 1: evseId = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.chargingProfile)
+      case 1: self.evseId = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let chargingProfile else { throw r.inconsistency(o) }
-    self.init(chargingProfile: chargingProfile, evseId: evseId, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("chargingProfile", chargingProfile)
@@ -255,6 +245,7 @@ public struct SetChargingProfileResponse: OCPPPayload {
 
 extension SetChargingProfileResponse {
   public static var action: String { "SetChargingProfile" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -262,22 +253,19 @@ extension SetChargingProfileResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: ChargingProfileStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(ChargingProfileStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(ChargingProfileStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -328,6 +316,7 @@ extension SetDERControlRequest {
   public typealias Response = SetDERControlResponse
   public static var action: String { "SetDERControl" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(controlId: "", controlType: .blank, isDefault: false) }
   static let schema = ObjectSchema(
     """
     controlId required length ..36
@@ -344,43 +333,28 @@ extension SetDERControlRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var controlId = ""
-    var controlType: DERControlEnumType?
-    var isDefault = false
-    var curve: DERCurveType?
-    var enterService: EnterServiceType?
-    var fixedPFAbsorb: FixedPFType?
-    var fixedPFInject: FixedPFType?
-    var fixedVar: FixedVarType?
-    var freqDroop: FreqDroopType?
-    var gradient: GradientType?
-    var limitMaxDischarge: LimitMaxDischargeType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: controlId = try r.string(o)
-      case 1: controlType = try r.enumeration(DERControlEnumType.self)
-      case 2: isDefault = try r.bool()
-      case 3: curve = try DERCurveType(from: &r)
-      case 4: enterService = try EnterServiceType(from: &r)
-      case 5: fixedPFAbsorb = try FixedPFType(from: &r)
-      case 6: fixedPFInject = try FixedPFType(from: &r)
-      case 7: fixedVar = try FixedVarType(from: &r)
-      case 8: freqDroop = try FreqDroopType(from: &r)
-      case 9: gradient = try GradientType(from: &r)
-      case 10: limitMaxDischarge = try LimitMaxDischargeType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.controlId = try r.string(o)
+      case 1: self.controlType = try r.enumeration(DERControlEnumType.self)
+      case 2: self.isDefault = try r.bool()
+      case 3: try r.object(&self.curve)
+      case 4: try r.object(&self.enterService)
+      case 5: try r.object(&self.fixedPFAbsorb)
+      case 6: try r.object(&self.fixedPFInject)
+      case 7: try r.object(&self.fixedVar)
+      case 8: try r.object(&self.freqDroop)
+      case 9: try r.object(&self.gradient)
+      case 10: try r.object(&self.limitMaxDischarge)
+      default: try r.object(&self.customData)
       }
     }
-    guard let controlType else { throw r.inconsistency(o) }
-    self.init(
-      controlId: controlId, controlType: controlType, isDefault: isDefault, curve: curve, enterService: enterService,
-      fixedPFAbsorb: fixedPFAbsorb, fixedPFInject: fixedPFInject, fixedVar: fixedVar, freqDroop: freqDroop,
-      gradient: gradient, limitMaxDischarge: limitMaxDischarge, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("controlId", controlId)
@@ -421,6 +395,7 @@ public struct SetDERControlResponse: OCPPPayload {
 extension SetDERControlResponse {
   public static var action: String { "SetDERControl" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -429,24 +404,20 @@ extension SetDERControlResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: DERControlStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var supersededIds: [String]?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(DERControlStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      case 2: supersededIds = try r.strings(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(DERControlStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      case 2: self.supersededIds = try r.strings(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, supersededIds: supersededIds, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -475,6 +446,7 @@ extension SetDefaultTariffRequest {
   public typealias Response = SetDefaultTariffResponse
   public static var action: String { "SetDefaultTariff" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(evseId: 0, tariff: .blank) }
   static let schema = ObjectSchema(
     """
     evseId required range 0..
@@ -482,22 +454,19 @@ extension SetDefaultTariffRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var evseId = 0
-    var tariff: TariffType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: evseId = try r.integer(o)
-      case 1: tariff = try TariffType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.evseId = try r.integer(o)
+      case 1: try r.object(&self.tariff)
+      default: try r.object(&self.customData)
       }
     }
-    guard let tariff else { throw r.inconsistency(o) }
-    self.init(evseId: evseId, tariff: tariff, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("evseId", evseId)
@@ -523,6 +492,7 @@ public struct SetDefaultTariffResponse: OCPPPayload {
 extension SetDefaultTariffResponse {
   public static var action: String { "SetDefaultTariff" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -530,22 +500,19 @@ extension SetDefaultTariffResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: TariffSetStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(TariffSetStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(TariffSetStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -568,26 +535,25 @@ public struct SetDisplayMessageRequest: OCPPRequest {
 extension SetDisplayMessageRequest {
   public typealias Response = SetDisplayMessageResponse
   public static var action: String { "SetDisplayMessage" }
+  public static var blank: Self { Self(message: .blank) }
   static let schema = ObjectSchema(
     """
     message required
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var message: MessageInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: message = try MessageInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.message)
+      default: try r.object(&self.customData)
       }
     }
-    guard let message else { throw r.inconsistency(o) }
-    self.init(message: message, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("message", message)
@@ -612,6 +578,7 @@ public struct SetDisplayMessageResponse: OCPPPayload {
 
 extension SetDisplayMessageResponse {
   public static var action: String { "SetDisplayMessage" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -619,22 +586,19 @@ extension SetDisplayMessageResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: DisplayMessageStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(DisplayMessageStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(DisplayMessageStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -657,26 +621,25 @@ public struct SetMonitoringBaseRequest: OCPPRequest {
 extension SetMonitoringBaseRequest {
   public typealias Response = SetMonitoringBaseResponse
   public static var action: String { "SetMonitoringBase" }
+  public static var blank: Self { Self(monitoringBase: .blank) }
   static let schema = ObjectSchema(
     """
     monitoringBase required
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var monitoringBase: MonitoringBaseEnumType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: monitoringBase = try r.enumeration(MonitoringBaseEnumType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.monitoringBase = try r.enumeration(MonitoringBaseEnumType.self)
+      default: try r.object(&self.customData)
       }
     }
-    guard let monitoringBase else { throw r.inconsistency(o) }
-    self.init(monitoringBase: monitoringBase, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("monitoringBase", monitoringBase)
@@ -701,6 +664,7 @@ public struct SetMonitoringBaseResponse: OCPPPayload {
 
 extension SetMonitoringBaseResponse {
   public static var action: String { "SetMonitoringBase" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -708,22 +672,19 @@ extension SetMonitoringBaseResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: GenericDeviceModelStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(GenericDeviceModelStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(GenericDeviceModelStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -747,25 +708,25 @@ public struct SetMonitoringLevelRequest: OCPPRequest {
 extension SetMonitoringLevelRequest {
   public typealias Response = SetMonitoringLevelResponse
   public static var action: String { "SetMonitoringLevel" }
+  public static var blank: Self { Self(severity: 0) }
   static let schema = ObjectSchema(
     """
     severity required | required range 0..
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var severity = 0
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: severity = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.severity = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(severity: severity, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("severity", severity)
@@ -788,6 +749,7 @@ public struct SetMonitoringLevelResponse: OCPPPayload {
 
 extension SetMonitoringLevelResponse {
   public static var action: String { "SetMonitoringLevel" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -795,22 +757,19 @@ extension SetMonitoringLevelResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: GenericStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(GenericStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(GenericStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -835,6 +794,7 @@ public struct SetNetworkProfileRequest: OCPPRequest {
 extension SetNetworkProfileRequest {
   public typealias Response = SetNetworkProfileResponse
   public static var action: String { "SetNetworkProfile" }
+  public static var blank: Self { Self(configurationSlot: 0, connectionData: .blank) }
   static let schema = ObjectSchema(
     """
     configurationSlot required
@@ -842,22 +802,19 @@ extension SetNetworkProfileRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var configurationSlot = 0
-    var connectionData: NetworkConnectionProfileType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: configurationSlot = try r.integer(o)
-      case 1: connectionData = try NetworkConnectionProfileType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.configurationSlot = try r.integer(o)
+      case 1: try r.object(&self.connectionData)
+      default: try r.object(&self.customData)
       }
     }
-    guard let connectionData else { throw r.inconsistency(o) }
-    self.init(configurationSlot: configurationSlot, connectionData: connectionData, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("configurationSlot", configurationSlot)
@@ -883,6 +840,7 @@ public struct SetNetworkProfileResponse: OCPPPayload {
 
 extension SetNetworkProfileResponse {
   public static var action: String { "SetNetworkProfile" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -890,22 +848,19 @@ extension SetNetworkProfileResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: SetNetworkProfileStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(SetNetworkProfileStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(SetNetworkProfileStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -929,25 +884,25 @@ public struct SetVariableMonitoringRequest: OCPPRequest {
 extension SetVariableMonitoringRequest {
   public typealias Response = SetVariableMonitoringResponse
   public static var action: String { "SetVariableMonitoring" }
+  public static var blank: Self { Self(setMonitoringData: []) }
   static let schema = ObjectSchema(
     """
     setMonitoringData required items 1..
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var setMonitoringData: [SetMonitoringDataType] = []
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: setMonitoringData = try r.objects(o, SetMonitoringDataType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.setMonitoringData = try r.objects(o, SetMonitoringDataType.self)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(setMonitoringData: setMonitoringData, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.objects("setMonitoringData", setMonitoringData)
@@ -969,25 +924,25 @@ public struct SetVariableMonitoringResponse: OCPPPayload {
 
 extension SetVariableMonitoringResponse {
   public static var action: String { "SetVariableMonitoring" }
+  public static var blank: Self { Self(setMonitoringResult: []) }
   static let schema = ObjectSchema(
     """
     setMonitoringResult required items 1..
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var setMonitoringResult: [SetMonitoringResultType] = []
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: setMonitoringResult = try r.objects(o, SetMonitoringResultType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.setMonitoringResult = try r.objects(o, SetMonitoringResultType.self)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(setMonitoringResult: setMonitoringResult, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.objects("setMonitoringResult", setMonitoringResult)
@@ -1010,25 +965,25 @@ public struct SetVariablesRequest: OCPPRequest {
 extension SetVariablesRequest {
   public typealias Response = SetVariablesResponse
   public static var action: String { "SetVariables" }
+  public static var blank: Self { Self(setVariableData: []) }
   static let schema = ObjectSchema(
     """
     setVariableData required items 1..
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var setVariableData: [SetVariableDataType] = []
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: setVariableData = try r.objects(o, SetVariableDataType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.setVariableData = try r.objects(o, SetVariableDataType.self)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(setVariableData: setVariableData, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.objects("setVariableData", setVariableData)
@@ -1050,25 +1005,25 @@ public struct SetVariablesResponse: OCPPPayload {
 
 extension SetVariablesResponse {
   public static var action: String { "SetVariables" }
+  public static var blank: Self { Self(setVariableResult: []) }
   static let schema = ObjectSchema(
     """
     setVariableResult required items 1..
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var setVariableResult: [SetVariableResultType] = []
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: setVariableResult = try r.objects(o, SetVariableResultType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.setVariableResult = try r.objects(o, SetVariableResultType.self)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(setVariableResult: setVariableResult, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.objects("setVariableResult", setVariableResult)
@@ -1102,6 +1057,7 @@ public struct SignCertificateRequest: OCPPRequest {
 extension SignCertificateRequest {
   public typealias Response = SignCertificateResponse
   public static var action: String { "SignCertificate" }
+  public static var blank: Self { Self(csr: "") }
   static let schema = ObjectSchema(
     """
     csr required length ..5500
@@ -1111,27 +1067,21 @@ extension SignCertificateRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var csr = ""
-    var certificateType: CertificateSigningUseEnumType?
-    var hashRootCertificate: CertificateHashDataType?
-    var requestId: Int?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: csr = try r.string(o)
-      case 1: certificateType = try r.enumeration(CertificateSigningUseEnumType.self)
-      case 2: hashRootCertificate = try CertificateHashDataType(from: &r)
-      case 3: requestId = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.csr = try r.string(o)
+      case 1: self.certificateType = try r.enumeration(CertificateSigningUseEnumType.self)
+      case 2: try r.object(&self.hashRootCertificate)
+      case 3: self.requestId = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      csr: csr, certificateType: certificateType, hashRootCertificate: hashRootCertificate, requestId: requestId,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("csr", csr)
@@ -1159,6 +1109,7 @@ public struct SignCertificateResponse: OCPPPayload {
 
 extension SignCertificateResponse {
   public static var action: String { "SignCertificate" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -1166,22 +1117,19 @@ extension SignCertificateResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: GenericStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(GenericStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(GenericStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -1215,6 +1163,9 @@ public struct StatusNotificationRequest: OCPPRequest {
 extension StatusNotificationRequest {
   public typealias Response = StatusNotificationResponse
   public static var action: String { "StatusNotification" }
+  public static var blank: Self { Self(
+    connectorId: 0, connectorStatus: .blank, evseId: 0, timestamp: DateTime(unixMilliseconds: 0)
+  ) }
   static let schema = ObjectSchema(
     """
     connectorId required | required range 0..
@@ -1224,28 +1175,21 @@ extension StatusNotificationRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var connectorId = 0
-    var connectorStatus: ConnectorStatusEnumType?
-    var evseId = 0
-    var timestamp = DateTime(unixMilliseconds: 0)
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: connectorId = try r.integer(o)
-      case 1: connectorStatus = try r.enumeration(ConnectorStatusEnumType.self)
-      case 2: evseId = try r.integer(o)
-      case 3: timestamp = try r.dateTime()
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.connectorId = try r.integer(o)
+      case 1: self.connectorStatus = try r.enumeration(ConnectorStatusEnumType.self)
+      case 2: self.evseId = try r.integer(o)
+      case 3: self.timestamp = try r.dateTime()
+      default: try r.object(&self.customData)
       }
     }
-    guard let connectorStatus else { throw r.inconsistency(o) }
-    self.init(
-      connectorId: connectorId, connectorStatus: connectorStatus, evseId: evseId, timestamp: timestamp,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("connectorId", connectorId)
@@ -1267,18 +1211,19 @@ public struct StatusNotificationResponse: OCPPPayload {
 
 extension StatusNotificationResponse {
   public static var action: String { "StatusNotification" }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var customData: CustomDataType?
-    while try r.nextMember(&o) != nil { customData = try CustomDataType(from: &r) }
-    self.init(customData: customData)
+    while try r.nextMember(&o) != nil { try r.object(&self.customData) }
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let customData { w.object("customData", customData) }

@@ -56,6 +56,10 @@ public struct TransactionEventRequest: OCPPRequest {
 extension TransactionEventRequest {
   public typealias Response = TransactionEventResponse
   public static var action: String { "TransactionEvent" }
+  public static var blank: Self { Self(
+    eventType: .blank, seqNo: 0, timestamp: DateTime(unixMilliseconds: 0), transactionInfo: .blank,
+    triggerReason: .blank
+  ) }
   static let schema = ObjectSchema(
     """
     eventType required
@@ -76,53 +80,32 @@ extension TransactionEventRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var eventType: TransactionEventEnumType?
-    var seqNo = 0
-    var timestamp = DateTime(unixMilliseconds: 0)
-    var transactionInfo: TransactionType?
-    var triggerReason: TriggerReasonEnumType?
-    var cableMaxCurrent: Int?
-    var costDetails: CostDetailsType?
-    var evse: EVSEType?
-    var evseSleep: Bool?
-    var idToken: IdTokenType?
-    var meterValue: [MeterValueType]?
-    var numberOfPhasesUsed: Int?
-    var offline: Bool?
-    var preconditioningStatus: PreconditioningStatusEnumType?
-    var reservationId: Int?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: eventType = try r.enumeration(TransactionEventEnumType.self)
-      case 1: seqNo = try r.integer(o)
-      case 2: timestamp = try r.dateTime()
-      case 3: transactionInfo = try TransactionType(from: &r)
-      case 4: triggerReason = try r.enumeration(TriggerReasonEnumType.self)
-      case 5: cableMaxCurrent = try r.integer(o)
-      case 6: costDetails = try CostDetailsType(from: &r)
-      case 7: evse = try EVSEType(from: &r)
-      case 8: evseSleep = try r.bool()
-      case 9: idToken = try IdTokenType(from: &r)
-      case 10: meterValue = try r.objects(o, MeterValueType.self)
-      case 11: numberOfPhasesUsed = try r.integer(o)
-      case 12: offline = try r.bool()
-      case 13: preconditioningStatus = try r.enumeration(PreconditioningStatusEnumType.self)
-      case 14: reservationId = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.eventType = try r.enumeration(TransactionEventEnumType.self)
+      case 1: self.seqNo = try r.integer(o)
+      case 2: self.timestamp = try r.dateTime()
+      case 3: try r.object(&self.transactionInfo)
+      case 4: self.triggerReason = try r.enumeration(TriggerReasonEnumType.self)
+      case 5: self.cableMaxCurrent = try r.integer(o)
+      case 6: try r.object(&self.costDetails)
+      case 7: try r.object(&self.evse)
+      case 8: self.evseSleep = try r.bool()
+      case 9: try r.object(&self.idToken)
+      case 10: self.meterValue = try r.objects(o, MeterValueType.self)
+      case 11: self.numberOfPhasesUsed = try r.integer(o)
+      case 12: self.offline = try r.bool()
+      case 13: self.preconditioningStatus = try r.enumeration(PreconditioningStatusEnumType.self)
+      case 14: self.reservationId = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let eventType, let transactionInfo, let triggerReason else { throw r.inconsistency(o) }
-    self.init(
-      eventType: eventType, seqNo: seqNo, timestamp: timestamp, transactionInfo: transactionInfo,
-      triggerReason: triggerReason, cableMaxCurrent: cableMaxCurrent, costDetails: costDetails, evse: evse,
-      evseSleep: evseSleep, idToken: idToken, meterValue: meterValue, numberOfPhasesUsed: numberOfPhasesUsed,
-      offline: offline, preconditioningStatus: preconditioningStatus, reservationId: reservationId,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("eventType", eventType)
@@ -175,6 +158,7 @@ public struct TransactionEventResponse: OCPPPayload {
 
 extension TransactionEventResponse {
   public static var action: String { "TransactionEvent" }
+  public static var blank: Self { Self() }
   static let schema = ObjectSchema(
     """
     chargingPriority
@@ -186,32 +170,23 @@ extension TransactionEventResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var chargingPriority: Int?
-    var idTokenInfo: IdTokenInfoType?
-    var totalCost: DecimalNumber?
-    var transactionLimit: TransactionLimitType?
-    var updatedPersonalMessage: MessageContentType?
-    var updatedPersonalMessageExtra: [MessageContentType]?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: chargingPriority = try r.integer(o)
-      case 1: idTokenInfo = try IdTokenInfoType(from: &r)
-      case 2: totalCost = try r.decimal(o)
-      case 3: transactionLimit = try TransactionLimitType(from: &r)
-      case 4: updatedPersonalMessage = try MessageContentType(from: &r)
-      case 5: updatedPersonalMessageExtra = try r.objects(o, MessageContentType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.chargingPriority = try r.integer(o)
+      case 1: try r.object(&self.idTokenInfo)
+      case 2: self.totalCost = try r.decimal(o)
+      case 3: try r.object(&self.transactionLimit)
+      case 4: try r.object(&self.updatedPersonalMessage)
+      case 5: self.updatedPersonalMessageExtra = try r.objects(o, MessageContentType.self)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(
-      chargingPriority: chargingPriority, idTokenInfo: idTokenInfo, totalCost: totalCost,
-      transactionLimit: transactionLimit, updatedPersonalMessage: updatedPersonalMessage,
-      updatedPersonalMessageExtra: updatedPersonalMessageExtra, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     if let chargingPriority { w.integer("chargingPriority", chargingPriority) }
@@ -248,6 +223,7 @@ public struct TriggerMessageRequest: OCPPRequest {
 extension TriggerMessageRequest {
   public typealias Response = TriggerMessageResponse
   public static var action: String { "TriggerMessage" }
+  public static var blank: Self { Self(requestedMessage: .blank) }
   static let schema = ObjectSchema(
     """
     requestedMessage required
@@ -256,24 +232,20 @@ extension TriggerMessageRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var requestedMessage: MessageTriggerEnumType?
-    var customTrigger: String?
-    var evse: EVSEType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: requestedMessage = try r.enumeration(MessageTriggerEnumType.self)
-      case 1: customTrigger = try r.string(o)
-      case 2: evse = try EVSEType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.requestedMessage = try r.enumeration(MessageTriggerEnumType.self)
+      case 1: self.customTrigger = try r.string(o)
+      case 2: try r.object(&self.evse)
+      default: try r.object(&self.customData)
       }
     }
-    guard let requestedMessage else { throw r.inconsistency(o) }
-    self.init(requestedMessage: requestedMessage, customTrigger: customTrigger, evse: evse, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("requestedMessage", requestedMessage)
@@ -302,6 +274,7 @@ public struct TriggerMessageResponse: OCPPPayload {
 
 extension TriggerMessageResponse {
   public static var action: String { "TriggerMessage" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -309,22 +282,19 @@ extension TriggerMessageResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: TriggerMessageStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(TriggerMessageStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(TriggerMessageStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)

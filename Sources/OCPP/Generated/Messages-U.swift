@@ -18,6 +18,7 @@ public struct UnlockConnectorRequest: OCPPRequest {
 extension UnlockConnectorRequest {
   public typealias Response = UnlockConnectorResponse
   public static var action: String { "UnlockConnector" }
+  public static var blank: Self { Self(connectorId: 0, evseId: 0) }
   static let schema = ObjectSchema(
     """
     connectorId required | required range 0..
@@ -25,21 +26,19 @@ extension UnlockConnectorRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var connectorId = 0
-    var evseId = 0
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: connectorId = try r.integer(o)
-      case 1: evseId = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.connectorId = try r.integer(o)
+      case 1: self.evseId = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(connectorId: connectorId, evseId: evseId, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("connectorId", connectorId)
@@ -63,6 +62,7 @@ public struct UnlockConnectorResponse: OCPPPayload {
 
 extension UnlockConnectorResponse {
   public static var action: String { "UnlockConnector" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -70,22 +70,19 @@ extension UnlockConnectorResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: UnlockStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(UnlockStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(UnlockStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -109,25 +106,25 @@ public struct UnpublishFirmwareRequest: OCPPRequest {
 extension UnpublishFirmwareRequest {
   public typealias Response = UnpublishFirmwareResponse
   public static var action: String { "UnpublishFirmware" }
+  public static var blank: Self { Self(checksum: "") }
   static let schema = ObjectSchema(
     """
     checksum required length ..32
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var checksum = ""
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: checksum = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.checksum = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(checksum: checksum, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("checksum", checksum)
@@ -148,26 +145,25 @@ public struct UnpublishFirmwareResponse: OCPPPayload {
 
 extension UnpublishFirmwareResponse {
   public static var action: String { "UnpublishFirmware" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: UnpublishFirmwareStatusEnumType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(UnpublishFirmwareStatusEnumType.self)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(UnpublishFirmwareStatusEnumType.self)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -193,6 +189,7 @@ extension UpdateDynamicScheduleRequest {
   public typealias Response = UpdateDynamicScheduleResponse
   public static var action: String { "UpdateDynamicSchedule" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(chargingProfileId: 0, scheduleUpdate: .blank) }
   static let schema = ObjectSchema(
     """
     chargingProfileId required
@@ -200,22 +197,19 @@ extension UpdateDynamicScheduleRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var chargingProfileId = 0
-    var scheduleUpdate: ChargingScheduleUpdateType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: chargingProfileId = try r.integer(o)
-      case 1: scheduleUpdate = try ChargingScheduleUpdateType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.chargingProfileId = try r.integer(o)
+      case 1: try r.object(&self.scheduleUpdate)
+      default: try r.object(&self.customData)
       }
     }
-    guard let scheduleUpdate else { throw r.inconsistency(o) }
-    self.init(chargingProfileId: chargingProfileId, scheduleUpdate: scheduleUpdate, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.integer("chargingProfileId", chargingProfileId)
@@ -243,6 +237,7 @@ public struct UpdateDynamicScheduleResponse: OCPPPayload {
 extension UpdateDynamicScheduleResponse {
   public static var action: String { "UpdateDynamicSchedule" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -250,22 +245,19 @@ extension UpdateDynamicScheduleResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: ChargingProfileStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(ChargingProfileStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(ChargingProfileStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -298,6 +290,7 @@ public struct UpdateFirmwareRequest: OCPPRequest {
 extension UpdateFirmwareRequest {
   public typealias Response = UpdateFirmwareResponse
   public static var action: String { "UpdateFirmware" }
+  public static var blank: Self { Self(firmware: .blank, requestId: 0) }
   static let schema = ObjectSchema(
     """
     firmware required
@@ -307,27 +300,21 @@ extension UpdateFirmwareRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var firmware: FirmwareType?
-    var requestId = 0
-    var retries: Int?
-    var retryInterval: Int?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: firmware = try FirmwareType(from: &r)
-      case 1: requestId = try r.integer(o)
-      case 2: retries = try r.integer(o)
-      case 3: retryInterval = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: try r.object(&self.firmware)
+      case 1: self.requestId = try r.integer(o)
+      case 2: self.retries = try r.integer(o)
+      case 3: self.retryInterval = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    guard let firmware else { throw r.inconsistency(o) }
-    self.init(
-      firmware: firmware, requestId: requestId, retries: retries, retryInterval: retryInterval, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.object("firmware", firmware)
@@ -355,6 +342,7 @@ public struct UpdateFirmwareResponse: OCPPPayload {
 
 extension UpdateFirmwareResponse {
   public static var action: String { "UpdateFirmware" }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -362,22 +350,19 @@ extension UpdateFirmwareResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: UpdateFirmwareStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(UpdateFirmwareStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(UpdateFirmwareStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)
@@ -405,6 +390,7 @@ extension UsePriorityChargingRequest {
   public typealias Response = UsePriorityChargingResponse
   public static var action: String { "UsePriorityCharging" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(activate: false, transactionId: "") }
   static let schema = ObjectSchema(
     """
     activate required
@@ -412,21 +398,19 @@ extension UsePriorityChargingRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var activate = false
-    var transactionId = ""
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: activate = try r.bool()
-      case 1: transactionId = try r.string(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.activate = try r.bool()
+      case 1: self.transactionId = try r.string(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(activate: activate, transactionId: transactionId, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.bool("activate", activate)
@@ -454,6 +438,7 @@ public struct UsePriorityChargingResponse: OCPPPayload {
 extension UsePriorityChargingResponse {
   public static var action: String { "UsePriorityCharging" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(status: .blank) }
   static let schema = ObjectSchema(
     """
     status required
@@ -461,22 +446,19 @@ extension UsePriorityChargingResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: PriorityChargingStatusEnumType?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(PriorityChargingStatusEnumType.self)
-      case 1: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(PriorityChargingStatusEnumType.self)
+      case 1: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(status: status, statusInfo: statusInfo, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)

@@ -20,6 +20,7 @@ extension VatNumberValidationRequest {
   public typealias Response = VatNumberValidationResponse
   public static var action: String { "VatNumberValidation" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(vatNumber: "") }
   static let schema = ObjectSchema(
     """
     vatNumber required length ..20
@@ -27,21 +28,19 @@ extension VatNumberValidationRequest {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var vatNumber = ""
-    var evseId: Int?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: vatNumber = try r.string(o)
-      case 1: evseId = try r.integer(o)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.vatNumber = try r.string(o)
+      case 1: self.evseId = try r.integer(o)
+      default: try r.object(&self.customData)
       }
     }
-    self.init(vatNumber: vatNumber, evseId: evseId, customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.string("vatNumber", vatNumber)
@@ -78,6 +77,7 @@ public struct VatNumberValidationResponse: OCPPPayload {
 extension VatNumberValidationResponse {
   public static var action: String { "VatNumberValidation" }
   public static var firstVersion: OCPPVersion { .v21 }
+  public static var blank: Self { Self(status: .blank, vatNumber: "") }
   static let schema = ObjectSchema(
     """
     status required
@@ -88,30 +88,22 @@ extension VatNumberValidationResponse {
     customData
     """)
 
-  public init(from r: inout JSONReader) throws(JSONFailure) {
+  @inline(never)
+  public mutating func read(from r: inout JSONReader) throws(JSONFailure) {
     var o = try r.beginObject(Self.schema)
-    var status: GenericStatusEnumType?
-    var vatNumber = ""
-    var company: AddressType?
-    var evseId: Int?
-    var statusInfo: StatusInfoType?
-    var customData: CustomDataType?
     while let member = try r.nextMember(&o) {
       switch member {
-      case 0: status = try r.enumeration(GenericStatusEnumType.self)
-      case 1: vatNumber = try r.string(o)
-      case 2: company = try AddressType(from: &r)
-      case 3: evseId = try r.integer(o)
-      case 4: statusInfo = try StatusInfoType(from: &r)
-      default: customData = try CustomDataType(from: &r)
+      case 0: self.status = try r.enumeration(GenericStatusEnumType.self)
+      case 1: self.vatNumber = try r.string(o)
+      case 2: try r.object(&self.company)
+      case 3: self.evseId = try r.integer(o)
+      case 4: try r.object(&self.statusInfo)
+      default: try r.object(&self.customData)
       }
     }
-    guard let status else { throw r.inconsistency(o) }
-    self.init(
-      status: status, vatNumber: vatNumber, company: company, evseId: evseId, statusInfo: statusInfo,
-      customData: customData)
   }
 
+  @inline(never)
   public func write(into w: inout JSONWriter) {
     w.beginObject()
     w.enumeration("status", status)

@@ -4,6 +4,7 @@ enum JSONProblem {
   case tooManyBytes
   case tooDeep(Int)
   case type(expected: StaticString, found: JSONReader.Kind)
+  case notInteger
   case integerTooLarge
   case numberTooLarge
   case tooLong(max: Int, found: Int)
@@ -21,7 +22,7 @@ enum JSONProblem {
   var code: RPCErrorCode {
     switch self {
     case .syntax, .tooManyBytes, .tooDeep: .formatViolation
-    case .type: .typeConstraintViolation
+    case .type, .notInteger: .typeConstraintViolation
     case .integerTooLarge, .numberTooLarge, .tooLong, .outOfRange, .notInList, .dateTime: .propertyConstraintViolation
     case .tooFewItems, .tooManyItems, .missingMember, .unknownMember, .otherVersion, .duplicateMember:
       .occurrenceConstraintViolation
@@ -35,8 +36,9 @@ enum JSONProblem {
     case .tooManyBytes: "expected at most \(JSONLimits.maxBytes) bytes"
     case .tooDeep(let limit): "expected at most \(limit) levels of nesting"
     case .type(let expected, let found): "expected \(expected), found \(found.article)"
+    case .notInteger: "expected an integer, found a number with a point or exponent"
     case .integerTooLarge: "expected an integer from \(Int.min) to \(Int.max)"
-    case .numberTooLarge: "expected a number of at most 18 significant digits, with an exponent within 127"
+    case .numberTooLarge: "expected a number of at most 18 significant digits, with an exponent from -127 to 127"
     case .tooLong(let limit, let found): "expected at most \(limit) characters, found \(found)"
     case .outOfRange(let low, let high) where high == .max: "expected at least \(low)"
     case .outOfRange(let low, let high) where low == .min: "expected at most \(high)"
@@ -54,13 +56,24 @@ enum JSONProblem {
   }
 }
 
+/// A problem and where it is.
+final class JSONTrouble {
+  let problem: JSONProblem
+  let offset: Int
+
+  init(_ problem: JSONProblem, at offset: Int) {
+    self.problem = problem
+    self.offset = offset
+  }
+}
+
 extension JSONReader.Kind {
   fileprivate var article: StaticString {
     switch self {
     case .object: "an object"
     case .array: "an array"
     case .string: "a string"
-    case .number: "a number of another kind"
+    case .number: "a number"
     case .bool: "a boolean"
     case .null: "null"
     }
@@ -84,11 +97,12 @@ extension JSONReader {
   /// The error for the failure that was thrown.
   @inline(never)
   func error() -> PayloadError {
-    guard let problem else {
+    guard let trouble else {
       return PayloadError(code: .internalError, path: "", message: "no reason given", offset: position)
     }
-    var path = JSONPath(base: base, start: start, end: end).path(to: problemOffset)
+    let problem = trouble.problem
+    var path = JSONPath(base: base, start: start, end: end).path(to: trouble.offset)
     if case .missingMember(let name) = problem { path = JSONPath.appending(name, to: path) }
-    return PayloadError(code: problem.code, path: path, message: problem.message, offset: problemOffset)
+    return PayloadError(code: problem.code, path: path, message: problem.message, offset: trouble.offset)
   }
 }

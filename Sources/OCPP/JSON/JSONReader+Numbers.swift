@@ -10,7 +10,7 @@ extension JSONReader {
   /// Reads an integer: a number without a fraction or exponent that fits `Int`.
   public mutating func integer() throws(JSONFailure) -> Int {
     let scan = try number("an integer")
-    if !scan.isInteger { throw fail(.type(expected: "an integer", found: .number), at: position) }
+    if !scan.isInteger { throw fail(.notInteger, at: position) }
     guard let value = scan.decimal?.int else { throw fail(.integerTooLarge, at: position) }
     position = scan.end
     return value

@@ -47,22 +47,22 @@ extension JSONReader {
   /// The same, when the next byte is known to be a quote.
   @inline(__always)
   mutating func stringToken() throws(JSONFailure) -> StringToken {
-    let start = position + 1
+    let start = position &+ 1
     var index = start
     // Eight bytes at a time; the lowest marked byte is the first quote, backslash, control or non-ASCII one.
-    while end - index >= 8 {
+    while end &- index >= 8 {
       let word = UInt64(littleEndian: UnsafeRawPointer(base + index).loadUnaligned(as: UInt64.self))
       let quotes = (word ^ 0x2222_2222_2222_2222) &- 0x0101_0101_0101_0101
       let backslashes = (word ^ 0x5C5C_5C5C_5C5C_5C5C) &- 0x0101_0101_0101_0101
       let controls = word &- 0x2020_2020_2020_2020
       let marks = (quotes | backslashes | controls | word) & 0x8080_8080_8080_8080
       if marks == 0 {
-        index += 8
+        index &+= 8
         continue
       }
-      index += marks.trailingZeroBitCount >> 3
+      index &+= marks.trailingZeroBitCount &>> 3
       if base[index] == 0x22 {
-        position = index + 1
+        position = index &+ 1
         return StringToken(start: start, end: index, isPlain: true, isASCII: true)
       }
       break

@@ -25,8 +25,8 @@ public struct JSONReader: ~Copyable {
   var depth = 0
   /// The version whose rules the generated types check.
   public let version: OCPPVersion
-  var problem: JSONProblem?
-  var problemOffset = 0
+  /// What went wrong; a class, to keep the reader small.
+  private(set) var trouble: JSONTrouble?
 
   init(base: UnsafePointer<UInt8>, start: Int, end: Int, version: OCPPVersion) {
     self.base = base
@@ -42,21 +42,20 @@ public struct JSONReader: ~Copyable {
     _ body: (inout JSONReader) throws(JSONFailure) -> Value
   ) throws(PayloadError) -> Value {
     let part = range?.clamped(to: 0..<bytes.count) ?? 0..<bytes.count
-    let result = bytes.withUnsafeBufferPointer { buffer -> Result<Value, PayloadError> in
+    return try bytes.withUnsafeBufferPointer { (buffer) throws(PayloadError) -> Value in
       guard let base = buffer.baseAddress, !part.isEmpty else {
-        return .failure(PayloadError(code: .formatViolation, path: "", message: "expected JSON, found nothing"))
+        throw PayloadError(code: .formatViolation, path: "", message: "expected JSON, found nothing")
       }
       var reader = JSONReader(base: base, start: part.lowerBound, end: part.upperBound, version: version)
       do throws(JSONFailure) {
         if part.count > JSONLimits.maxBytes { throw reader.fail(.tooManyBytes, at: part.lowerBound) }
         let value = try body(&reader)
         try reader.finish()
-        return .success(value)
+        return value
       } catch {
-        return .failure(reader.error())
+        throw reader.error()
       }
     }
-    return try result.get()
   }
 
   /// Where the reader is, in bytes from the start of the bytes given.
@@ -69,8 +68,7 @@ public struct JSONReader: ~Copyable {
 
   @inline(never)
   mutating func fail(_ problem: JSONProblem, at offset: Int) -> JSONFailure {
-    self.problem = problem
-    problemOffset = offset
+    trouble = JSONTrouble(problem, at: offset)
     return JSONFailure()
   }
 
@@ -185,15 +183,15 @@ public struct JSONReader: ~Copyable {
   mutating func next(_ closing: UInt8, isFirst: Bool) throws(JSONFailure) -> Bool {
     let byte = try peek()
     if byte == closing {
-      position += 1
-      depth -= 1
+      position &+= 1
+      depth &-= 1
       return false
     }
     if isFirst { return true }
     guard byte == 0x2C else {
       throw fail(.syntax(closing == 0x5D ? "',' or ']'" : "',' or '}'"), at: position)
     }
-    position += 1
+    position &+= 1
     return true
   }
 
@@ -237,23 +235,24 @@ public struct JSONReader: ~Copyable {
   @inline(__always)
   mutating func colon() throws(JSONFailure) {
     if try peek() != 0x3A { throw fail(.syntax("':'"), at: position) }
-    position += 1
+    position &+= 1
   }
 }
 
-/// Finds out whether a key was seen before.
+/// Finds out whether a key was seen before. Keys are the same when their bytes are (Swift's strings are the same when
+/// Unicode calls them equivalent).
 struct UniqueKeys {
   private var few: [String] = []
-  private var many: Set<String> = []
+  private var many: Set<[UInt8]> = []
 
   /// False when `key` was inserted before.
   mutating func insert(_ key: String) -> Bool {
     if many.isEmpty {
       if few.contains(where: { $0.utf8.elementsEqual(key.utf8) }) { return false }
       few.append(key)
-      if few.count > 16 { many = Set(few) }
+      if few.count > 16 { many = Set(few.map { Array($0.utf8) }) }
       return true
     }
-    return many.insert(key).inserted
+    return many.insert(Array(key.utf8)).inserted
   }
 }

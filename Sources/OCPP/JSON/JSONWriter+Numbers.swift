@@ -37,6 +37,24 @@ extension JSONWriter {
     }
   }
 
+  /// The last `length` decimal digits of `value`, the last `fraction` of them behind a point.
+  @inline(__always)
+  private mutating func fixed(_ value: UInt64, _ length: Int, fraction: Int) {
+    var rest = value
+    advance(length + 1) { end in
+      var p = end
+      for index in 0..<length {
+        if index == fraction {
+          p -= 1
+          p.pointee = 0x2E
+        }
+        p -= 1
+        p.pointee = UInt8(truncatingIfNeeded: 0x30 + rest % 10)
+        rest /= 10
+      }
+    }
+  }
+
   /// A number with a fraction, or beyond `Int64`.
   @inline(never)
   mutating func decimal(_ mantissa: Int64, _ exponent: Int) {
@@ -50,11 +68,7 @@ extension JSONWriter {
       length += 1
     }
     if exponent < 0 && -exponent < length {
-      var unit: UInt64 = 1
-      for _ in 0..<(-exponent) { unit *= 10 }
-      fixed(value / unit, length + exponent)
-      put(0x2E)
-      fixed(value % unit, -exponent)
+      fixed(value, length, fraction: -exponent)
     } else if exponent < 0 && -exponent <= 40 {
       put(0x30)
       put(0x2E)
@@ -64,9 +78,16 @@ extension JSONWriter {
       fixed(value, length)
       for _ in 0..<exponent { put(0x30) }
     } else {
-      fixed(value, length)
+      var shortest = value
+      var power = exponent
+      while shortest % 10 == 0, length > 1 {
+        shortest /= 10
+        power += 1
+        length -= 1
+      }
+      fixed(shortest, length)
       put(0x65)
-      digits(Int64(exponent))
+      digits(Int64(power))
     }
   }
 

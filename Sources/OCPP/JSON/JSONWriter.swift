@@ -1,3 +1,5 @@
+import Glibc
+
 /// Writes JSON without white space. The caller keeps the nesting right: `beginObject`, then pairs of `key` and a value,
 /// `endObject`; or `beginArray`, values each after `element()`, `endArray`.
 ///
@@ -19,7 +21,7 @@ public struct JSONWriter: ~Copyable {
   public let version: OCPPVersion
   let isV21: Bool
 
-  public init(version: OCPPVersion = .v201, capacity: Int = 512) {
+  public init(version: OCPPVersion = .v201, capacity: Int = 2048) {
     self.version = version
     isV21 = version == .v21
     self.capacity = max(64, capacity)
@@ -33,6 +35,14 @@ public struct JSONWriter: ~Copyable {
 
   /// What was written so far.
   public var text: String { String(decoding: UnsafeBufferPointer(start: buffer, count: count), as: UTF8.self) }
+
+  func hasSameBytes(as other: borrowing JSONWriter) -> Bool {
+    count == other.count && memcmp(buffer, other.buffer, count) == 0
+  }
+
+  func hash(into hasher: inout Hasher) {
+    hasher.combine(bytes: UnsafeRawBufferPointer(start: buffer, count: count))
+  }
 
   // MARK: Structure
 
@@ -89,15 +99,18 @@ public struct JSONWriter: ~Copyable {
 
   public mutating func null() { ascii("null") }
 
+  @inline(never)
   public mutating func value(_ value: Bool) {
     ascii(value ? "true" : "false")
   }
 
+  @inline(never)
   public mutating func value(_ value: Int) {
     reserve(20)
     digits(Int64(value))
   }
 
+  @inline(never)
   public mutating func value(_ value: DecimalNumber) {
     let exponent = value.exponent
     if exponent == 0 {
@@ -108,6 +121,7 @@ public struct JSONWriter: ~Copyable {
     }
   }
 
+  @inline(never)
   public mutating func value(_ value: DateTime) {
     reserve(26)
     put(0x22)
@@ -193,10 +207,27 @@ public struct JSONWriter: ~Copyable {
     fill(buffer + count)
   }
 
+  /// Copies bytes. Most are few, and copied here in two words that may overlap.
   @inline(__always)
   mutating func copy(_ source: UnsafePointer<UInt8>, _ length: Int) {
-    (buffer + count).update(from: source, count: length)
+    let from = UnsafeRawPointer(source)
+    let to = UnsafeMutableRawPointer(buffer + count)
     count += length
+    if length > 16 {
+      to.copyMemory(from: from, byteCount: length)
+    } else if length >= 8 {
+      let head = from.loadUnaligned(as: UInt64.self)
+      let tail = from.loadUnaligned(fromByteOffset: length - 8, as: UInt64.self)
+      to.storeBytes(of: head, as: UInt64.self)
+      to.storeBytes(of: tail, toByteOffset: length - 8, as: UInt64.self)
+    } else if length >= 4 {
+      let head = from.loadUnaligned(as: UInt32.self)
+      let tail = from.loadUnaligned(fromByteOffset: length - 4, as: UInt32.self)
+      to.storeBytes(of: head, as: UInt32.self)
+      to.storeBytes(of: tail, toByteOffset: length - 4, as: UInt32.self)
+    } else {
+      for index in 0..<length { to.storeBytes(of: source[index], toByteOffset: index, as: UInt8.self) }
+    }
   }
 
   private mutating func ascii(_ text: StaticString) {

@@ -18,7 +18,7 @@ struct NumberScan {
     var index = from
     if index < limit, base[index] == 0x2D {
       isNegative = true
-      index += 1
+      index &+= 1
     }
     guard index < limit else { return nil }
     let firstDigit = index
@@ -27,9 +27,9 @@ struct NumberScan {
       let digit = base[index] &- 0x30
       if digit > 9 { break }
       value = value &* 10 &+ UInt64(digit)
-      index += 1
+      index &+= 1
     }
-    let digits = index - firstDigit
+    let digits = index &- firstDigit
     if digits == 0 || (digits > 1 && base[firstDigit] == 0x30) { return nil }
     magnitude = value
     end = index
@@ -37,7 +37,7 @@ struct NumberScan {
       guard scanFraction(base, limit: limit) else { return nil }
     }
     // Nineteen digits always fit.
-    if end - firstDigit > 19 { rescan(base, firstDigit) }
+    if end &- firstDigit > 19 { rescan(base, firstDigit) }
   }
 
   /// Scans `.digits` and an exponent from `end` on; the fraction's digits go into the magnitude unchecked.
@@ -46,16 +46,16 @@ struct NumberScan {
     isInteger = false
     var index = end
     if base[index] == 0x2E {
-      index += 1
+      index &+= 1
       let start = index
       while index < limit {
         let digit = base[index] &- 0x30
         if digit > 9 { break }
         magnitude = magnitude &* 10 &+ UInt64(digit)
-        index += 1
+        index &+= 1
       }
       if index == start { return false }
-      exponent = start - index
+      exponent = start &- index
     }
     end = index
     if index < limit, base[index] | 0x20 == 0x65 { return scanExponent(base, limit: limit) }

@@ -15,7 +15,9 @@ public struct CustomDataType: OCPPDataType {
     members.first { $0.name == name }?.value
   }
 
-  public init(from reader: inout JSONReader) throws(JSONFailure) {
+  public static var blank: CustomDataType { CustomDataType(vendorId: "") }
+
+  public mutating func read(from reader: inout JSONReader) throws(JSONFailure) {
     var vendorId: String?
     var members: [JSONMember] = []
     _ = try reader.peek()
@@ -28,7 +30,8 @@ public struct CustomDataType: OCPPDataType {
       }
     }
     guard let vendorId else { throw reader.fail(.missingMember("vendorId"), at: start) }
-    self.init(vendorId: vendorId, members: members)
+    self.vendorId = vendorId
+    self.members = members
   }
 
   public func write(into writer: inout JSONWriter) {

@@ -1,5 +1,12 @@
 /// What the generated code calls to write a member.
 extension JSONWriter {
+  /// A writer that holds the value with all its members.
+  static func write(_ value: some OCPPDataType) -> JSONWriter {
+    var writer = JSONWriter(version: .v21)
+    value.write(into: &writer)
+    return writer
+  }
+
   @inline(__always)
   mutating func string(_ name: StaticString, _ value: String) {
     key(name)
@@ -83,9 +90,11 @@ extension JSONWriter {
   mutating func objects<Value: OCPPDataType>(_ name: StaticString, _ values: [Value]) {
     key(name)
     beginArray()
-    for value in values {
-      element()
-      value.write(into: &self)
+    values.withUnsafeBufferPointer { values in
+      for index in values.indices {
+        element()
+        values[index].write(into: &self)
+      }
     }
     endArray()
   }

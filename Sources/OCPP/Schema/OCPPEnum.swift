@@ -77,7 +77,7 @@ struct EnumTable<Value: OCPPEnum>: @unchecked Sendable {
 
 /// The names of an enumeration, without its type.
 struct EnumNames: @unchecked Sendable {
-  let keys: KeyTable
+  let keyTable: UnsafePointer<KeyTable>
   private let onlyIn21: UnsafeMutablePointer<Bool>
 
   init(_ names: [String], onlyIn21 flags: [Bool]? = nil) {
@@ -88,10 +88,14 @@ struct EnumNames: @unchecked Sendable {
       _ = copy.initialize(from: utf8)
       copies.append(UnsafeBufferPointer(copy))
     }
-    keys = KeyTable(copies)
+    let table = UnsafeMutablePointer<KeyTable>.allocate(capacity: 1)
+    table.initialize(to: KeyTable(copies))
+    keyTable = UnsafePointer(table)
     onlyIn21 = .allocate(capacity: max(1, names.count))
     for index in names.indices { (onlyIn21 + index).initialize(to: flags?[index] ?? false) }
   }
+
+  var keys: KeyTable { keyTable.pointee }
 
   @inline(__always)
   func has(_ index: Int, _ version: OCPPVersion) -> Bool { version == .v21 || !onlyIn21[index] }

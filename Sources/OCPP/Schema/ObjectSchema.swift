@@ -29,9 +29,13 @@ struct ObjectSchema: @unchecked Sendable {
     var present: UInt64 = 0
   }
 
-  let keys: KeyTable
-  private let v201: Rules
-  private let v21: Rules
+  struct Storage {
+    var keys: KeyTable
+    var v201: Rules
+    var v21: Rules
+  }
+
+  private let storage: UnsafeMutablePointer<Storage>
 
   init(_ text: StaticString) {
     let bytes = UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
@@ -48,13 +52,18 @@ struct ObjectSchema: @unchecked Sendable {
       newer.append(FieldRule(bar.map { rules[($0 + 1)...] } ?? rules))
     }
     precondition(names.count <= 64, "ObjectSchema: more than 64 members")
-    keys = KeyTable(names)
-    v201 = Rules(older)
-    v21 = Rules(newer)
+    storage = .allocate(capacity: 1)
+    storage.initialize(to: Storage(keys: KeyTable(names), v201: Rules(older), v21: Rules(newer)))
   }
 
   @inline(__always)
-  func rules(_ version: OCPPVersion) -> Rules { version == .v201 ? v201 : v21 }
+  var keys: UnsafePointer<KeyTable> { UnsafePointer(storage.pointer(to: \.keys).unsafelyUnwrapped) }
+
+  @inline(__always)
+  func rules(_ version: OCPPVersion) -> UnsafePointer<Rules> {
+    let rules = version == .v201 ? storage.pointer(to: \.v201) : storage.pointer(to: \.v21)
+    return UnsafePointer(rules.unsafelyUnwrapped)
+  }
 }
 
 extension ObjectSchema.Rules {

@@ -2,7 +2,8 @@
 ///
 /// Equal values have equal members: the exponent is zero where the value is an integer that fits `Int64`, negative
 /// (with a mantissa that is no multiple of ten) for a fraction, and positive only for integers beyond `Int64`.
-/// Values that need more than 64 bits of mantissa, or an exponent outside `exponentRange`, do not exist.
+/// Values that need more than 64 bits of mantissa, or, written like this, an exponent outside `exponentRange`, do not
+/// exist: the largest is about 9.2e145.
 public struct DecimalNumber: Hashable, Sendable, Comparable, CustomStringConvertible {
   /// Smallest and largest exponent of a value.
   public static let exponentRange = -127...127
