@@ -7,6 +7,7 @@ import os
 import stat
 
 import pytest
+
 from rig import Rig
 from states import Session
 from station_adapter import station_binary
@@ -53,7 +54,14 @@ def options(rig: Rig, data: object) -> list[str]:
     model = station_binary().parent
     while not (model / "DeviceModel").is_dir():
         model = model.parent
-    return ["--config-dir", str(model / "DeviceModel" / "ac-two-evse"), "--data-dir", str(data), "--csms-url", rig.csms.url]
+    return [
+        "--config-dir",
+        str(model / "DeviceModel" / "ac-two-evse"),
+        "--data-dir",
+        str(data),
+        "--csms-url",
+        rig.csms.url,
+    ]
 
 
 async def test_second_process_is_refused(rig: Rig):
