@@ -1,7 +1,9 @@
+import OCPP
+
 /// What `station check` says of a device-model folder, and `station run` before it refuses one.
 public struct CheckReport: Sendable {
   public var directory: String
-  /// Sorted by file, line and column.
+  /// Sorted by file, line and column; those of the folder as a whole last.
   public var problems: [Problem]
   /// Problems that were found but not kept (beyond 1000).
   public var omittedProblems: Int
@@ -22,8 +24,9 @@ public struct CheckReport: Sendable {
 
   public init(_ result: LoadResult, directory: String) {
     self.directory = directory
-    problems = result.problems.enumerated().sorted { Self.precedes(($0.element, $0.offset), ($1.element, $1.offset)) }
-      .map(\.element)
+    problems = result.problems.enumerated().sorted { a, b in
+      Self.order(a.element, a.offset, directory) < Self.order(b.element, b.offset, directory)
+    }.map(\.element)
     omittedProblems = result.omittedProblems
     errorCount = result.errorCount
     warningCount = result.warningCount
@@ -34,8 +37,9 @@ public struct CheckReport: Sendable {
     driverCount = result.model.components.count { $0.driver.map { $0.kind != "simulated" } ?? false }
   }
 
-  private static func precedes(_ a: (Problem, Int), _ b: (Problem, Int)) -> Bool {
-    (a.0.file, a.0.line ?? 0, a.0.column ?? 0, a.1) < (b.0.file, b.0.line ?? 0, b.0.column ?? 0, b.1)
+  /// By file, line and column; what concerns the folder as a whole comes last.
+  private static func order(_ problem: Problem, _ offset: Int, _ directory: String) -> (Int, String, Int, Int, Int) {
+    (problem.file == directory ? 1 : 0, problem.file, problem.line ?? 0, problem.column ?? 0, offset)
   }
 
   /// One line for each problem, then one with the result; every line ends with a line feed.
@@ -66,8 +70,8 @@ public struct CheckReport: Sendable {
   /// "problems": [{"severity", "file", "line", "column", "message", "expected", "suggestion"}]}`, where a problem
   /// leaves out what it does not have.
   public var json: [UInt8] {
-    var writer = ObjectWriter()
-    writer.begin()
+    var writer = JSONWriter()
+    writer.beginObject()
     writer.member("directory", directory)
     writer.member("passed", passed)
     writer.member("errors", errorCount)
@@ -78,20 +82,22 @@ public struct CheckReport: Sendable {
     writer.member("variables", variableCount)
     writer.member("evses", evseCount)
     writer.member("drivers", driverCount)
-    writer.array("problems")
+    writer.key("problems")
+    writer.beginArray()
     for problem in problems {
-      writer.begin()
+      writer.element()
+      writer.beginObject()
       writer.member("severity", problem.severity.rawValue)
       writer.member("file", problem.file)
-      if let line = problem.line { writer.member("line", line) }
-      if let column = problem.column { writer.member("column", column) }
+      writer.member("line", problem.line)
+      writer.member("column", problem.column)
       writer.member("message", problem.message)
-      if let expected = problem.expected { writer.member("expected", expected) }
-      if let suggestion = problem.suggestion { writer.member("suggestion", suggestion) }
-      writer.end()
+      writer.member("expected", problem.expected)
+      writer.member("suggestion", problem.suggestion)
+      writer.endObject()
     }
     writer.endArray()
-    writer.end()
+    writer.endObject()
     return writer.bytes
   }
 }
@@ -105,67 +111,28 @@ extension DeviceModel {
   }
 }
 
-/// Writes compact JSON, member by member.
-struct ObjectWriter {
-  private(set) var bytes: [UInt8] = []
-  private var needsComma = false
-
-  mutating func begin() {
-    separate()
-    bytes.append(UInt8(ascii: "{"))
-    needsComma = false
-  }
-
-  mutating func end() {
-    bytes.append(UInt8(ascii: "}"))
-    needsComma = true
-  }
-
-  mutating func beginArray() {
-    separate()
-    bytes.append(UInt8(ascii: "["))
-    needsComma = false
-  }
-
-  mutating func endArray() {
-    bytes.append(UInt8(ascii: "]"))
-    needsComma = true
-  }
-
-  mutating func object(_ name: String) {
+extension JSONWriter {
+  /// A member of an object; nothing when there is no value.
+  mutating func member(_ name: StaticString, _ value: String?) {
+    guard let value else { return }
     key(name)
-    begin()
+    self.value(value)
   }
 
-  mutating func array(_ name: String) {
+  mutating func member(_ name: StaticString, _ value: Int?) {
+    guard let value else { return }
     key(name)
-    beginArray()
+    self.value(value)
   }
 
-  mutating func member(_ name: String, _ value: String) {
+  mutating func member(_ name: StaticString, _ value: Bool) {
     key(name)
-    JSONText.append(value, to: &bytes)
-    needsComma = true
+    self.value(value)
   }
 
-  mutating func member(_ name: String, _ value: Int) { member(name, source: String(value)) }
-  mutating func member(_ name: String, _ value: Bool) { member(name, source: value ? "true" : "false") }
-
-  /// A value that is JSON text already.
-  mutating func member(_ name: String, source: String) {
+  mutating func member(_ name: StaticString, _ value: DecimalNumber?) {
+    guard let value else { return }
     key(name)
-    bytes.append(contentsOf: source.utf8)
-    needsComma = true
-  }
-
-  private mutating func key(_ name: String) {
-    separate()
-    JSONText.append(name, to: &bytes)
-    bytes.append(UInt8(ascii: ":"))
-    needsComma = false
-  }
-
-  private mutating func separate() {
-    if needsComma { bytes.append(UInt8(ascii: ",")) }
+    self.value(value)
   }
 }

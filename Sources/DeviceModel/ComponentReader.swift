@@ -8,6 +8,8 @@ struct ParsedComponent {
     var node: JSONNode
     /// Where the value of each attribute comes from; `nil` when it has none.
     var valueNodes: [JSONNode?]
+
+    var name: String { variable.id.name }
   }
 
   /// The whole object.
@@ -60,27 +62,34 @@ struct ComponentReader {
     var required: JSONNode?
     var driver: (Driver?, JSONNode)?
     for (key, value) in node.members {
-      let keyText = key.string ?? ""
-      switch keyText {
-      case "name":
+      switch JSONKey(key) {
+      case .name:
         nameSeen = true
         name = identifier(value, "name").map { ($0, value) }
-      case "evse_id":
+      case .evseID:
         evse = number(value, "evse_id").map { ($0, value) }
         usable = usable && evse != nil
-      case "connector_id":
+      case .connectorID:
         connector = number(value, "connector_id").map { ($0, value) }
         usable = usable && connector != nil
-      case "instance":
+      case .instance:
         instance = identifier(value, "instance")
         usable = usable && instance != nil
-      case "properties":
+      case .properties:
         if value.kind == .object { properties = value } else { wrongKind(value, "properties", expected: "an object") }
         usable = usable && properties != nil
-      case "required": required = value
-      case "driver": driver = (self.driver(value), value)
-      case "$schema", "type", "description": break
-      default: unknownKey(key, keyText, in: "a component", known: Self.componentKeys)
+      case .required: required = value
+      case .driver: driver = (self.driver(value), value)
+      case .schema, .type, .description: break
+      default:
+        if value["variable_name"] != nil {
+          problems.add(
+            .warning, at: key,
+            "variable \"\(ValueCheck.excerpt(key.string ?? ""))\" is outside of properties and ignored",
+            expected: "it inside properties")
+        } else {
+          unknownKey(key, in: "a component", known: Self.componentKeys)
+        }
       }
     }
     if !nameSeen { missing("name", in: node, "the name of the component") }
@@ -136,18 +145,17 @@ struct ComponentReader {
     var defaultNode: JSONNode?
     var monitorsNode: JSONNode?
     for (key, value) in node.members {
-      let keyText = key.string ?? ""
-      switch keyText {
-      case "variable_name":
+      switch JSONKey(key) {
+      case .variableName:
         nameSeen = true
         name = identifier(value, "variable_name").map { ($0, value) }
-      case "instance": instance = identifier(value, "instance")
-      case "characteristics": characteristicsNode = value
-      case "attributes": attributesNode = value
-      case "default": defaultNode = value
-      case "monitors": monitorsNode = value
-      case "source", "type", "description", "minLength", "maxLength", "minimum", "maximum", "ocpp_version": break
-      default: unknownKey(key, keyText, in: "a variable", known: Self.variableKeys)
+      case .instance: instance = identifier(value, "instance")
+      case .characteristics: characteristicsNode = value
+      case .attributes: attributesNode = value
+      case .defaultValue: defaultNode = value
+      case .monitors: monitorsNode = value
+      case .source, .type, .description, .minLength, .maxLength, .minimum, .maximum, .ocppVersion: break
+      default: unknownKey(key, in: "a variable", known: Self.variableKeys)
       }
     }
     if !nameSeen { missing("variable_name", in: label, "the name of the variable") }
@@ -187,22 +195,21 @@ struct ComponentReader {
     var list: String?
     var limits: (min: DecimalNumber?, max: DecimalNumber?)
     for (key, value) in node.members {
-      let keyText = key.string ?? ""
-      switch keyText {
-      case "dataType":
+      switch JSONKey(key) {
+      case .dataType:
         seen.dataType = true
         dataType = enumeration(value, "dataType")
-      case "supportsMonitoring":
+      case .supportsMonitoring:
         seen.monitoring = true
         monitoring = value.bool
         if monitoring == nil { wrongKind(value, "supportsMonitoring", expected: "true or false") }
-      case "unit": unit = text(value, "unit", maxLength: MaxLength.unit)
-      case "valuesList": list = text(value, "valuesList", maxLength: MaxLength.valuesList)
-      case "minLimit": limits.min = decimal(value, "minLimit")
-      case "maxLimit": limits.max = decimal(value, "maxLimit")
+      case .unit: unit = text(value, "unit", maxLength: MaxLength.unit)
+      case .valuesList: list = text(value, "valuesList", maxLength: MaxLength.valuesList)
+      case .minLimit: limits.min = decimal(value, "minLimit")
+      case .maxLimit: limits.max = decimal(value, "maxLimit")
       default:
         unknownKey(
-          key, keyText, in: "characteristics",
+          key, in: "characteristics",
           known: ["dataType", "supportsMonitoring", "unit", "valuesList", "minLimit", "maxLimit"])
       }
     }
@@ -244,14 +251,13 @@ struct ComponentReader {
       var mutability: MutabilityEnumType? = .readWrite
       var valueNode: JSONNode?
       for (key, value) in element.members {
-        let keyText = key.string ?? ""
-        switch keyText {
-        case "type":
+        switch JSONKey(key) {
+        case .type:
           typeSeen = true
           type = enumeration(value, "attribute type")
-        case "mutability": mutability = enumeration(value, "mutability")
-        case "value": valueNode = value
-        default: unknownKey(key, keyText, in: "an attribute", known: ["type", "mutability", "value"])
+        case .mutability: mutability = enumeration(value, "mutability")
+        case .value: valueNode = value
+        default: unknownKey(key, in: "an attribute", known: ["type", "mutability", "value"])
         }
       }
       if !typeSeen { missing("type", in: element, Self.names(AttributeEnumType.self)) }
@@ -335,9 +341,13 @@ struct ComponentReader {
       return nil
     }
     for (key, _) in node.members where key.string != "kind" {
-      unknownKey(key, key.string ?? "", in: "a \(kind) driver", known: ["kind"])
+      unknownKey(key, in: "a \(kind) driver", known: ["kind"])
     }
-    return Driver(kind: kind, json: node.source)
+    guard let configuration = try? JSONValue.parse(Array(node.source.utf8)) else {
+      problems.add(.error, at: node, "the driver cannot be read", expected: "a JSON object")
+      return nil
+    }
+    return Driver(kind: kind, configuration: configuration)
   }
 
   private mutating func monitors(_ node: JSONNode) -> [PreconfiguredMonitor] {
@@ -361,19 +371,18 @@ struct ComponentReader {
     var transaction: Bool? = false
     var reference: String?
     for (key, item) in node.members {
-      let keyText = key.string ?? ""
-      switch keyText {
-      case "config_type": configType = enumeration(item, "config_type")
-      case "type": type = enumeration(item, "monitor type")
-      case "value": value = decimal(item, "value")
-      case "severity":
+      switch JSONKey(key) {
+      case .configType: configType = enumeration(item, "config_type")
+      case .type: type = enumeration(item, "monitor type")
+      case .value: value = decimal(item, "value")
+      case .severity:
         severity = item.int.flatMap { (0...9).contains($0) ? $0 : nil }
         if severity == nil { problems.add(.error, at: item, "severity is \(item.source)", expected: "0 to 9") }
-      case "transaction":
+      case .transaction:
         transaction = item.bool
         if transaction == nil { wrongKind(item, "transaction", expected: "true or false") }
-      case "reference_value": reference = self.value(item, dataType: nil)
-      default: unknownKey(key, keyText, in: "a monitor", known: known)
+      case .referenceValue: reference = self.value(item, dataType: nil)
+      default: unknownKey(key, in: "a monitor", known: known)
       }
     }
     for key in known.prefix(4) where node[key] == nil { missing(key, in: node, "it in every monitor") }
@@ -391,7 +400,8 @@ struct ComponentReader {
     problems.add(.error, at: node, "\(what) is \(node.kind.text)", expected: expected)
   }
 
-  private mutating func unknownKey(_ key: JSONNode, _ text: String, in place: String, known: [String]) {
+  private mutating func unknownKey(_ key: JSONNode, in place: String, known: [String]) {
+    let text = key.string ?? ""
     problems.add(
       .warning, at: key, "unknown key \"\(ValueCheck.excerpt(text))\" in \(place)",
       expected: known.filter { !$0.hasPrefix("$") }.joined(separator: ", "),

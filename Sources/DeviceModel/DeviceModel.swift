@@ -32,6 +32,15 @@ public struct DeviceModel: Sendable {
   /// An empty model.
   public init() {}
 
+  /// Makes room for this many components and their variables.
+  mutating func reserve(components count: Int) {
+    components.reserveCapacity(count)
+    componentIndex.reserveCapacity(count)
+    variables.reserveCapacity(count * 6)
+    attributes.reserveCapacity(count * 6)
+    variableIndex.reserveCapacity(count * 6)
+  }
+
   // MARK: Building
 
   /// What `append` takes: a variable without its indices.

@@ -83,6 +83,13 @@ struct JSONNode: Sendable {
     return entry.escaped ? JSONText.unescape(raw) : String(decoding: raw, as: UTF8.self)
   }
 
+  /// The bytes of a string as they stand in the file, without the quotes.
+  var rawText: ArraySlice<UInt8> {
+    let entry = entry
+    guard entry.kind == .string else { return [] }
+    return file.bytes[(entry.start + 1)..<(entry.end - 1)]
+  }
+
   var bool: Bool? {
     let entry = entry
     return entry.kind == .bool ? file.bytes[entry.start] == UInt8(ascii: "t") : nil
@@ -206,27 +213,5 @@ enum JSONText {
     case UInt8(ascii: "t"): return 0x09
     default: return escape
     }
-  }
-
-  /// Writes a string with its quotes and the escapes that JSON demands.
-  static func append(_ text: String, to output: inout [UInt8]) {
-    output.append(UInt8(ascii: "\""))
-    for byte in text.utf8 {
-      switch byte {
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-        output.append(UInt8(ascii: "\\"))
-        output.append(byte)
-      case 0x0A: output.append(contentsOf: [UInt8(ascii: "\\"), UInt8(ascii: "n")])
-      case 0x0D: output.append(contentsOf: [UInt8(ascii: "\\"), UInt8(ascii: "r")])
-      case 0x09: output.append(contentsOf: [UInt8(ascii: "\\"), UInt8(ascii: "t")])
-      case 0..<0x20:
-        let digits = Array("0123456789abcdef".utf8)
-        output.append(contentsOf: Array("\\u00".utf8))
-        output.append(digits[Int(byte >> 4)])
-        output.append(digits[Int(byte & 15)])
-      default: output.append(byte)
-      }
-    }
-    output.append(UInt8(ascii: "\""))
   }
 }

@@ -191,29 +191,50 @@ struct JSONFileParser {
   }
 
   private mutating func reportDuplicateKeys(of object: Int) {
-    var seen: [ArraySlice<UInt8>] = []
-    var folded: Set<ArraySlice<UInt8>>?
-    var index = object + 1
     let end = entries[object].next
+    var keys = 0
+    var escaped = false
+    var index = object + 1
     while index + 1 < end {
-      let entry = entries[index]
-      var key = bytes[(entry.start + 1)..<(entry.end - 1)]
-      if entry.escaped { key = Array(JSONText.unescape(key).utf8)[...] }
-      let duplicate: Bool
-      if folded == nil, seen.count >= 16 { folded = Set(seen) }
-      if folded != nil {
-        duplicate = folded?.insert(key).inserted == false
-      } else {
-        duplicate = seen.contains(key)
-        seen.append(key)
-      }
-      if duplicate {
-        report(
-          entry.start, "key \"\(String(decoding: key, as: UTF8.self))\" occurs twice in one object",
-          expected: "unique keys")
+      keys += 1
+      escaped = escaped || entries[index].escaped
+      // Nearly all objects are small: compare each key with those before it.
+      var earlier = object + 1
+      while keys <= 16, !escaped, earlier < index {
+        if sameText(entries[earlier], entries[index]) {
+          reportDuplicate(entries[index])
+          break
+        }
+        earlier = entries[earlier + 1].next
       }
       index = entries[index + 1].next
     }
+    guard keys > 16 || escaped else { return }
+    var seen: Set<String> = []
+    index = object + 1
+    keys = 0
+    escaped = false
+    while index + 1 < end {
+      keys += 1
+      escaped = escaped || entries[index].escaped
+      let isNew = seen.insert(text(entries[index])).inserted
+      // The loop above has reported those before.
+      if !isNew, keys > 16 || escaped { reportDuplicate(entries[index]) }
+      index = entries[index + 1].next
+    }
+  }
+
+  private func sameText(_ a: JSONFile.Entry, _ b: JSONFile.Entry) -> Bool {
+    a.end - a.start == b.end - b.start && bytes[a.start..<a.end].elementsEqual(bytes[b.start..<b.end])
+  }
+
+  private func text(_ entry: JSONFile.Entry) -> String {
+    let raw = bytes[(entry.start + 1)..<(entry.end - 1)]
+    return entry.escaped ? JSONText.unescape(raw) : String(decoding: raw, as: UTF8.self)
+  }
+
+  private mutating func reportDuplicate(_ entry: JSONFile.Entry) {
+    report(entry.start, "key \"\(text(entry))\" occurs twice in one object", expected: "unique keys")
   }
 
   private mutating func parseWord() throws(Stop) {

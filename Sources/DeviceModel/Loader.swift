@@ -69,7 +69,9 @@ struct Loader {
       guard Folder.exists(path) else { continue }
       found = true
       do throws(Folder.Failure) {
-        for name in try Folder.names(in: path) { loadFile(path + "/" + name) }
+        let names = try Folder.names(in: path)
+        model.reserve(components: fileCount + names.count)
+        for name in names { loadFile(path + "/" + name) }
       } catch {
         problems.add(Problem(.error, file: path, message: error.message, expected: error.expected))
       }

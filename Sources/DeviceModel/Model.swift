@@ -13,8 +13,8 @@ public struct Component: Hashable, Sendable {
 public struct Driver: Hashable, Sendable {
   /// One of `Driver.kinds`.
   public let kind: String
-  /// The whole object as JSON text.
-  public let json: String
+  /// The whole object, `kind` included.
+  public let configuration: JSONValue
 
   /// The kinds of drivers that this build has. A component file that names another one is refused.
   public static let kinds = ["simulated"]

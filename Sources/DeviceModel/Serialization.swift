@@ -6,69 +6,83 @@ extension DeviceModel {
   /// Reading it back with `init(serialized:)` gives a model with the same components, variables, attributes, order and
   /// values, and hence the same handles.
   public func serialized() -> [UInt8] {
-    var writer = ObjectWriter()
+    var writer = JSONWriter(capacity: 64 * 1024)
     writer.beginArray()
-    for component in components { write(component, to: &writer) }
+    for component in components {
+      writer.element()
+      write(component, to: &writer)
+    }
     writer.endArray()
     return writer.bytes
   }
 
-  private func write(_ component: Component, to writer: inout ObjectWriter) {
-    writer.begin()
+  private func write(_ component: Component, to writer: inout JSONWriter) {
+    writer.beginObject()
     writer.member("name", component.id.name)
-    if let instance = component.id.instance { writer.member("instance", instance) }
-    if let evse = component.id.evse { writer.member("evse_id", evse) }
-    if let connector = component.id.connector { writer.member("connector_id", connector) }
-    if let driver = component.driver { writer.member("driver", source: driver.json) }
-    writer.object("properties")
-    for index in component.variables {
-      // The label only has to be unique in the file.
-      writer.object(String(index))
-      write(variables[index], to: &writer)
-      writer.end()
+    writer.member("instance", component.id.instance)
+    writer.member("evse_id", component.id.evse)
+    writer.member("connector_id", component.id.connector)
+    if let driver = component.driver {
+      writer.key("driver")
+      writer.value(driver.configuration)
     }
-    writer.end()
-    writer.end()
+    writer.key("properties")
+    writer.beginObject()
+    for index in component.variables {
+      // The label only has to be unique in the component.
+      writer.key(named: String(index))
+      write(variables[index], to: &writer)
+    }
+    writer.endObject()
+    writer.endObject()
   }
 
-  private func write(_ variable: Variable, to writer: inout ObjectWriter) {
+  private func write(_ variable: Variable, to writer: inout JSONWriter) {
+    writer.beginObject()
     writer.member("variable_name", variable.id.name)
-    if let instance = variable.id.instance { writer.member("instance", instance) }
+    writer.member("instance", variable.id.instance)
     let characteristics = variable.characteristics
-    writer.object("characteristics")
+    writer.key("characteristics")
+    writer.beginObject()
     writer.member("dataType", characteristics.dataType.rawValue)
     writer.member("supportsMonitoring", characteristics.supportsMonitoring)
-    if let unit = characteristics.unit { writer.member("unit", unit) }
-    if let list = characteristics.valuesList { writer.member("valuesList", list) }
-    if let low = characteristics.minLimit { writer.member("minLimit", source: low.description) }
-    if let high = characteristics.maxLimit { writer.member("maxLimit", source: high.description) }
-    writer.end()
-    writer.array("attributes")
-    for index in variable.attributes {
-      let attribute = attributes[index]
-      writer.begin()
+    writer.member("unit", characteristics.unit)
+    writer.member("valuesList", characteristics.valuesList)
+    writer.member("minLimit", characteristics.minLimit)
+    writer.member("maxLimit", characteristics.maxLimit)
+    writer.endObject()
+    writer.key("attributes")
+    writer.beginArray()
+    for attribute in attributes[variable.attributes] {
+      writer.element()
+      writer.beginObject()
       writer.member("type", attribute.type.rawValue)
       writer.member("mutability", attribute.mutability.rawValue)
       writer.member("value", attribute.value)
-      writer.end()
+      writer.endObject()
     }
     writer.endArray()
-    if !variable.monitors.isEmpty { write(variable.monitors, to: &writer) }
+    if !variable.monitors.isEmpty {
+      writer.key("monitors")
+      writer.beginArray()
+      for monitor in variable.monitors {
+        writer.element()
+        write(monitor, to: &writer)
+      }
+      writer.endArray()
+    }
+    writer.endObject()
   }
 
-  private func write(_ monitors: [PreconfiguredMonitor], to writer: inout ObjectWriter) {
-    writer.array("monitors")
-    for monitor in monitors {
-      writer.begin()
-      writer.member("config_type", monitor.configType.rawValue)
-      writer.member("type", monitor.type.rawValue)
-      writer.member("value", source: monitor.value.description)
-      writer.member("severity", monitor.severity)
-      writer.member("transaction", monitor.transaction)
-      if let reference = monitor.referenceValue { writer.member("reference_value", reference) }
-      writer.end()
-    }
-    writer.endArray()
+  private func write(_ monitor: PreconfiguredMonitor, to writer: inout JSONWriter) {
+    writer.beginObject()
+    writer.member("config_type", monitor.configType.rawValue)
+    writer.member("type", monitor.type.rawValue)
+    writer.member("value", monitor.value)
+    writer.member("severity", monitor.severity)
+    writer.member("transaction", monitor.transaction)
+    writer.member("reference_value", monitor.referenceValue)
+    writer.endObject()
   }
 
   /// Reads what `serialized()` wrote. Throws the first error that is found.
@@ -80,6 +94,7 @@ extension DeviceModel {
         loader.problems.add(
           .error, at: root, "the device model is \(root.kind.text)", expected: "an array of components")
       }
+      loader.model.reserve(components: root.elements.reduce(0) { count, _ in count + 1 })
       for element in root.elements { loader.add(element) }
     }
     if let error = loader.problems.problems.first(where: { $0.severity == .error }) { throw error }

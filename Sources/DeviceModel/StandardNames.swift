@@ -3,8 +3,13 @@ enum StandardNames {
   /// Names of all standardized components.
   static let components = Set(variablesByComponent.keys).union(devices).sorted()
 
+  /// Components that are not OCPP's, but of libocpp's files.
+  static let vendorComponents: Set<String> = ["InternalCtrlr"]
+
   /// Variables that any component may have.
-  static let genericVariables = [
+  static let genericVariables: Set<VariableID> = Set(genericNames.map { VariableID($0) })
+
+  private static let genericNames = [
     "ACCurrent", "ACVoltage", "Active", "AllowReset", "Angle", "Attempts", "Available", "Certificate", "Color",
     "Complete", "ConnectedTime", "Count", "CurrentImbalance", "DCCurrent", "DCVoltage", "DataText", "DateTime",
     "ECVariant", "Enabled", "Energy", "Entries", "Fallback", "FanSpeed", "FirmwareVersion", "Force", "Formats",

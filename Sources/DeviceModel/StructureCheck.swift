@@ -106,32 +106,37 @@ extension Loader {
   /// Names that are almost standardized ones.
   private mutating func checkNames() {
     for component in components {
-      guard let variables = StandardNames.variables(of: component.id.name) else {
-        if let name = Suggestion.nearest(to: component.id.name, in: StandardNames.components),
-          component.id.name.utf8.count > 4
-        {
-          problems.add(
-            .warning, at: component.nameNode, "\"\(component.id.name)\" is no standardized component",
-            expected: "a standardized name, or one that is not this near to one", suggestion: name)
-        }
+      let name = component.id.name
+      guard let variables = StandardNames.variables(of: name) else {
+        checkComponentName(component)
         continue
       }
-      for variable in component.variables {
-        let name = variable.variable.id.name
-        guard name.utf8.count > 4, !variables.contains(where: { CaseFold.equal($0, name) }),
-          !StandardNames.genericVariables.contains(where: { CaseFold.equal($0, name) }),
-          let nearest = Suggestion.nearest(to: name, in: variables), Suggestion.distance(name, nearest) <= 2
+      for variable in component.variables where !StandardNames.genericVariables.contains(VariableID(variable.name)) {
+        guard variable.name.utf8.count > 4, !variables.contains(where: { CaseFold.equal($0, variable.name) }),
+          let nearest = Suggestion.nearest(to: variable.name, in: variables),
+          Suggestion.distance(variable.name, nearest) <= 2
         else { continue }
         problems.add(
-          .warning, at: variable.node, "\"\(name)\" is no standardized variable of \(component.id.name)",
+          .warning, at: variable.node, "\"\(variable.name)\" is no standardized variable of \(name)",
           expected: "a standardized name, or one that is not this near to one", suggestion: nearest)
       }
     }
   }
 
+  private mutating func checkComponentName(_ component: ParsedComponent) {
+    let name = component.id.name
+    guard name.utf8.count > 4, !StandardNames.vendorComponents.contains(name),
+      let nearest = Suggestion.nearest(to: name, in: StandardNames.components)
+    else { return }
+    problems.add(
+      .warning, at: component.nameNode, "\"\(name)\" is no standardized component",
+      expected: "a standardized name, or one that is not this near to one", suggestion: nearest)
+  }
+
   // MARK: Required variables
 
   private mutating func checkRequiredVariables(_ directory: String) {
+    guard !components.isEmpty else { return }
     for (name, variables) in RequiredVariables.all {
       let present = components.filter { CaseFold.equal($0.id.name, name) && $0.id.instance == nil }
       if present.isEmpty, RequiredVariables.always.contains(name) {
@@ -153,7 +158,7 @@ extension Loader {
   }
 
   private mutating func check(_ required: RequiredVariables.Variable, of component: ParsedComponent) {
-    guard let found = component.variables.first(where: { $0.variable.id == required.id }) else {
+    guard let variable = model.variable(component.id, required.id) else {
       guard !component.dropped.contains(required.id) else { return }
       let near = Suggestion.nearest(
         to: required.id.description,
@@ -163,29 +168,26 @@ extension Loader {
         .warning, at: component.nameNode, "\(component.id) lacks \(required.id), which OCPP requires",
         expected: required.purpose, suggestion: near)
     }
-    let variable = found.variable
-    if required.needs == .maxLimit {
-      if variable.characteristics.maxLimit == nil {
-        problems.add(
-          .warning, at: found.node, "\(component.id)/\(required.id) has no maxLimit, which OCPP requires",
-          expected: required.purpose)
-      }
-    } else if required.needs == .value, !variable.allowsEmpty, model.value(component.id, required.id)?.isEmpty == true {
-      problems.add(
-        .warning, at: found.node, "\(component.id)/\(required.id) has no value, which OCPP requires",
-        expected: required.purpose)
+    let what: String
+    if !variable.attributes.contains(where: { model.attributes[$0].type == .actual }) {
+      what = "no Actual attribute"
+    } else if required.needs == .maxLimit, variable.characteristics.maxLimit == nil {
+      what = "no maxLimit"
+    } else if required.needs == .value, !variable.isList, model.value(component.id, required.id)?.isEmpty == true {
+      what = "no value"
+    } else {
+      return
     }
-    if !variable.attributes.contains(where: { $0.type == .actual }) {
-      problems.add(
-        .warning, at: found.node, "\(component.id)/\(required.id) has no Actual attribute, which OCPP requires",
-        expected: required.purpose)
-    }
+    let place = component.variables.first { $0.variable.id == required.id }?.node ?? component.nameNode
+    problems.add(
+      .warning, at: place, "\(component.id)/\(required.id) has \(what), which OCPP requires",
+      expected: required.purpose)
   }
 }
 
-extension DeviceModel.NewVariable {
-  /// An empty list is a value.
-  fileprivate var allowsEmpty: Bool {
+extension Variable {
+  /// Of a list the empty text is a value.
+  fileprivate var isList: Bool {
     characteristics.dataType == .memberList || characteristics.dataType == .sequenceList
   }
 }

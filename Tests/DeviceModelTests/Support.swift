@@ -82,7 +82,7 @@ enum Small {
 
   static func component(_ name: String, _ keys: String = "", _ variables: String...) -> String {
     let head = keys.isEmpty ? "" : keys + ", "
-    return #"{"name": "\#(name)", \#(head)"properties": {\#(variables.joined(separator: ", "))}}"#
+    return #"{"name": "\#(name)", \#(head)"properties": {\#(variables.map { "\n" + $0 }.joined(separator: ","))}}"#
   }
 
   static func variable(

@@ -21,10 +21,7 @@ extension Station {
       answer(call, GetBaseReportResponse(status: .rejected))
       return
     }
-    guard let entries = model.baseReport(request.reportBase) else {
-      answer(call, GetBaseReportResponse(status: .notSupported))  // B07.FR.02
-      return
-    }
+    let entries = model.baseReport(request.reportBase)
     answer(call, GetBaseReportResponse(status: entries.isEmpty ? .emptyResultSet : .accepted))
     send(report: entries, requestId: request.requestId)
   }
