@@ -1,5 +1,3 @@
-import Glibc
-
 /// Writes JSON without white space. The caller keeps the nesting right: `beginObject`, then pairs of `key` and a value,
 /// `endObject`; or `beginArray`, values each after `element()`, `endArray`.
 ///
@@ -37,7 +35,8 @@ public struct JSONWriter: ~Copyable {
   public var text: String { String(decoding: UnsafeBufferPointer(start: buffer, count: count), as: UTF8.self) }
 
   func hasSameBytes(as other: borrowing JSONWriter) -> Bool {
-    count == other.count && memcmp(buffer, other.buffer, count) == 0
+    UnsafeBufferPointer(start: buffer, count: count)
+      .elementsEqual(UnsafeBufferPointer(start: other.buffer, count: other.count))
   }
 
   func hash(into hasher: inout Hasher) {

@@ -58,12 +58,4 @@ extension Station {
     guard isOnline, let deadline = provisioning.reset?.deadline, now.monotonic < deadline else { return true }
     return calls.outstanding == nil && outbox.isEmpty
   }
-
-  /// The timer only wakes the station up; `restartIsReady` then sees that the wait is over.
-  mutating func resetWaitIsOver() {}
-
-  /// The hardware asks for a restart (control socket `reboot`).
-  public static let localRestartReasons: [String: BootReasonEnumType] = [
-    "powerLoss": .powerUp, "watchdog": .watchdog, "localReset": .localReset,
-  ]
 }

@@ -86,7 +86,6 @@ extension Station {
     case Setting.sampledTxUpdatedInterval, Setting.sampledTxEndedInterval:
       for index in evses.indices where evses[index].transaction != nil { startSampling(at: index) }
     case Setting.alignedInterval, Setting.alignedTxEndedInterval: scheduleAlignedData()
-    case Setting.evConnectionTimeOut: break  // holds for the next authorization
     default: break
     }
   }

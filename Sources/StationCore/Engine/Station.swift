@@ -159,7 +159,7 @@ public struct Station: Sendable {
     case .alignedTxEnded: alignedTxEndedDue()
     case .alignedReading: alignedReadingDone()
     case .storage: retryStorage()
-    case .reset: resetWaitIsOver()
+    case .reset: break  // `finishStopping` looks at `restartIsReady`
     default:
       let index = id.index - 1
       guard evses.indices.contains(index) else { return }
