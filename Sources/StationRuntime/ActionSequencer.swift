@@ -42,7 +42,7 @@ struct ActionSequencer {
 
   private enum CommitState {
     case pending, durable
-    case failed(String)
+    case failed(LedgerFailure)
   }
 
   private struct Connector: Hashable {
@@ -54,6 +54,8 @@ struct ActionSequencer {
   private var head = 0
   private var waitingBytes = 0
   private var nextCommit: CommitID = 0
+  /// What the commits that have not been answered are to change.
+  private var pendingKeys: [CommitID: [LedgerKey]] = [:]
   private var group: UInt64 = 0
   /// The group whose commit failed, and why, while its remaining actions pass by.
   private var failed: (group: UInt64, why: String)?
@@ -76,6 +78,7 @@ struct ActionSequencer {
         if writes.isEmpty { continue }
         let id = nextCommit
         nextCommit += 1
+        pendingKeys[id] = writes.map(\.key)
         if !writes.allSatisfy(\.isDequeue) { slots.append(.commit(id, group: group, .pending)) }
         steps.append(.submit(id, writes))
       } else if isIdle {
@@ -91,8 +94,11 @@ struct ActionSequencer {
     return steps
   }
 
-  /// Takes the ledger's answer to a commit: `failure` is `nil` when it is durable. Answers may come in any order.
-  mutating func committed(_ id: CommitID, failure: String?) -> [Step] {
+  /// Takes the ledger's answer to a commit: `failure` is `nil` when it is durable; its keys are filled in here. Answers
+  /// may come in any order.
+  mutating func committed(_ id: CommitID, failure: LedgerFailure?) -> [Step] {
+    let keys = pendingKeys.removeValue(forKey: id) ?? []
+    let failure = failure.map { LedgerFailure($0.kind, $0.text, keys: keys) }
     for index in head..<slots.count {
       if case .commit(id, let group, .pending) = slots[index] {
         slots[index] = .commit(id, group: group, failure.map(CommitState.failed) ?? .durable)
@@ -110,9 +116,9 @@ struct ActionSequencer {
         break scan
       case .commit(_, _, .durable), .cancelled:
         break
-      case .commit(_, let group, .failed(let why)):
-        failed = (group, why)
-        steps.append(.input(.commitFailed(why)))
+      case .commit(_, let group, .failed(let failure)):
+        failed = (group, failure.text)
+        steps.append(.input(.commitFailed(failure)))
       case .action(let action, let group):
         waitingBytes -= Self.bytes(of: action)
         if let failed, failed.group == group, !Self.survivesFailure(action) {

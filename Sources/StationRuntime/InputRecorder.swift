@@ -2,7 +2,7 @@ import StationCore
 
 /// Records what goes into the core and what comes out, to be replayed.
 public protocol InputRecorder: AnyObject {
-  func record(_ input: Input, at now: StationTime, actions: [Action])
+  func record(_ input: Input, at now: StationTime, clock: ClockSource, actions: [Action])
   /// True when `flush` has something to do.
   var isWaiting: Bool { get }
   func flush()

@@ -29,9 +29,9 @@ final class JournalFile: InputRecorder {
 
   var isWaiting: Bool { file.isWaiting }
 
-  func record(_ input: Input, at now: StationTime, actions: [Action]) {
+  func record(_ input: Input, at now: StationTime, clock: ClockSource, actions: [Action]) {
     guard !isFull else { return }
-    append(Journal.line(for: input, at: now, actions: actions))
+    append(Journal.line(for: input, at: now, clock: clock, actions: actions))
   }
 
   func flush() {

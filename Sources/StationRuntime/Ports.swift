@@ -8,6 +8,8 @@ public protocol CoreMachine {
   mutating func handle(_ input: Input, at now: StationTime) -> [Action]
   /// What the control socket's `state` shows of it.
   var snapshot: StationSnapshot { get }
+  /// Where the time stamps that it makes now come from.
+  var clockSource: ClockSource { get }
 }
 
 /// The ledger as the runtime uses it.

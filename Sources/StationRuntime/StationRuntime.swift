@@ -178,7 +178,7 @@ public final class StationRuntime {
   private func handle(_ input: Input) {
     let now = self.now
     let actions = core.handle(input, at: now)
-    journal?.record(input, at: now, actions: actions)
+    journal?.record(input, at: now, clock: core.clockSource, actions: actions)
     run(sequencer.add(actions))
     if sequencer.isOverfull {
       write(
@@ -207,12 +207,12 @@ public final class StationRuntime {
     let runtime = NIOLoopBound(self, eventLoop: loop)
     let loop = self.loop
     ledger.commit(writes) { result in
-      let failure: String? = if case .failure(let error) = result { error.text } else { nil }
+      let failure: LedgerFailure? = if case .failure(let error) = result { LedgerFailure(error) } else { nil }
       loop.execute { runtime.value.committed(id, failure) }
     }
   }
 
-  private func committed(_ id: ActionSequencer.CommitID, _ failure: String?) {
+  private func committed(_ id: ActionSequencer.CommitID, _ failure: LedgerFailure?) {
     guard !isEnding else { return }
     run(sequencer.committed(id, failure: failure))
     drain()
@@ -393,5 +393,19 @@ public final class StationRuntime {
       }
       self.messageLogFailed = failure != nil
     }
+  }
+}
+
+extension LedgerFailure {
+  /// What the core has to know of it.
+  init(_ error: LedgerError) {
+    let kind: Kind =
+      switch error.kind {
+      case .full: .full
+      case .readOnly, .permission: .readOnly
+      case .backlog: .backlog
+      default: .medium
+      }
+    self.init(kind, error.text, keys: [])
   }
 }

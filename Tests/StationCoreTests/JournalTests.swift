@@ -24,7 +24,10 @@ struct JournalTests {
     bench.input(.network(online: false))
     bench.input(.control(id: 3, .dataTransfer(vendorId: "x", messageId: nil, data: ["a": [1, "2.5", nil]])))
     bench.input(.hardware(.faultRaised(HardwareFault(name: "UnderVoltage", evse: 0))))
-    bench.input(.commitFailed("disk full"))
+    bench.input(
+      .commitFailed(
+        LedgerFailure(.full, "disk full", keys: [.message(3), .record(.transaction, "1")])))
+    bench.input(.storageLow(true))
     bench.input(.shutdown)
     let result = try Replay.run(bench.journal)
     #expect(result.difference == nil)

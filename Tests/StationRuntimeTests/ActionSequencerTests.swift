@@ -7,6 +7,11 @@ import Testing
 /// When actions become visible, seen without a ledger: `committed` is called by the test.
 struct ActionSequencerTests {
   private let put = LedgerWrite.put(.station, key: "k", value: [1])
+  private let full = LedgerFailure(.full, "disk full", keys: [])
+  private func failed(_ keys: LedgerKey...) -> ActionSequencer.Step {
+    .input(.commitFailed(LedgerFailure(.full, "disk full", keys: keys)))
+  }
+  private let key = LedgerKey.record(.station, "k")
   private func send(_ text: String) -> Action { .send(Array(text.utf8)) }
 
   @Test func withoutACommitEverythingIsCarriedOutInOrder() {
@@ -79,8 +84,8 @@ struct ActionSequencerTests {
     _ = sequencer.add([.commit([put]), send("a"), .event(StationEvent(event: "csms", fields: []))])
     _ = sequencer.add([send("b")])
     #expect(
-      sequencer.committed(0, failure: "disk full") == [
-        .input(.commitFailed("disk full")), .refuse(send("a"), why: "disk full"),
+      sequencer.committed(0, failure: full) == [
+        failed(key), .refuse(send("a"), why: "disk full"),
         .refuse(.event(StationEvent(event: "csms", fields: [])), why: "disk full"), .perform(send("b")),
       ])
   }
@@ -89,8 +94,8 @@ struct ActionSequencerTests {
     var sequencer = ActionSequencer()
     _ = sequencer.add([.commit([put]), .disconnect(code: 1001, reason: ""), .stopped])
     #expect(
-      sequencer.committed(0, failure: "x") == [
-        .input(.commitFailed("x")), .perform(.disconnect(code: 1001, reason: "")), .perform(.stopped),
+      sequencer.committed(0, failure: full) == [
+        failed(key), .perform(.disconnect(code: 1001, reason: "")), .perform(.stopped),
       ])
   }
 
@@ -99,8 +104,8 @@ struct ActionSequencerTests {
     #expect(
       sequencer.add([.commit([put]), send("a"), .commit([put]), send("b")]) == [.submit(0, [put]), .submit(1, [put])])
     #expect(
-      sequencer.committed(0, failure: "x") == [.input(.commitFailed("x")), .refuse(send("a"), why: "x")])
-    #expect(sequencer.committed(1, failure: nil) == [.refuse(send("b"), why: "x")])
+      sequencer.committed(0, failure: full) == [failed(key), .refuse(send("a"), why: "disk full")])
+    #expect(sequencer.committed(1, failure: nil) == [.refuse(send("b"), why: "disk full")])
     #expect(sequencer.isIdle)
   }
 
@@ -111,7 +116,7 @@ struct ActionSequencerTests {
     #expect(sequencer.add([send("b")]) == [.perform(send("b"))])
     #expect(sequencer.committed(0, failure: nil) == [])
     _ = sequencer.add([.commit([.dequeue(id: 2)])])
-    #expect(sequencer.committed(1, failure: "x") == [.input(.commitFailed("x"))])
+    #expect(sequencer.committed(1, failure: full) == [failed(.message(2))])
   }
 
   @Test func anEmptyCommitIsNothing() {

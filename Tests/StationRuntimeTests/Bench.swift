@@ -84,6 +84,8 @@ struct FakeCore: CoreMachine {
     return script.answer(input)
   }
 
+  var clockSource: ClockSource { .system }
+
   var snapshot: StationSnapshot {
     StationSnapshot(
       identity: "cp001", isConnected: true, url: "ws://csms", registration: "Accepted", subprotocol: "ocpp2.0.1",

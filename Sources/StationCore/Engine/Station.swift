@@ -69,7 +69,8 @@ public struct Station: Sendable {
     case .hardware(let event): hardwareReported(event)
     case .network(let online): networkChanged(online: online)
     case .control(let id, let request): controlRequested(id: id, request)
-    case .commitFailed(let why): commitFailed(why)
+    case .commitFailed(let failure): commitFailed(failure)
+    case .storageLow: break
     case .shutdown: shutdown()
     }
     settle()
@@ -112,6 +113,9 @@ public struct Station: Sendable {
 
   /// UTC in milliseconds as OCPP messages show it: the wall clock, corrected by the CSMS where it is a time source.
   var wallTime: Int64 { now.wall + provisioning.clockOffset }
+
+  /// Where `wallTime` comes from.
+  public var clockSource: ClockSource { .system }
 
   var timestamp: DateTime { DateTime(unixMilliseconds: wallTime) }
 

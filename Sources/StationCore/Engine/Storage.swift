@@ -10,8 +10,8 @@ struct Storage: Hashable, Sendable {
 extension Station {
   /// A commit failed; the actions that waited for it were not carried out. Everything that must survive is written
   /// again, whole, until it succeeds. Commands that were dropped with it are repeated by their own time-outs.
-  mutating func commitFailed(_ why: String) {
-    if !storage.isFailing { log(.error, "the ledger cannot be written, no new transaction is begun: \(why)") }
+  mutating func commitFailed(_ failure: LedgerFailure) {
+    if !storage.isFailing { log(.error, "the ledger cannot be written, no new transaction is begun: \(failure.text)") }
     storage.isFailing = true
     for index in evses.indices { evses[index].contactorCommanded = evses[index].contactorClosed }
     startTimer(.storage, after: Storage.retryInterval)

@@ -4,15 +4,17 @@ import OCPP
 /// The journal of a station: one JSON object per line. The first is what it was started with, every other one an input,
 /// its time, and the actions that came out. `Replay` runs the inputs again.
 ///
-///     {"journal":1,"at":[monotonic,wall],"start":{...}}
-///     {"in":...,"at":[monotonic,wall],"do":[...]}
+///     {"journal":2,"at":[monotonic,wall],"start":{...}}
+///     {"in":...,"at":[monotonic,wall],"clock":"csms","do":[...]}
+///
+/// `clock` is where the time stamps of this line's messages come from (`ClockSource`).
 ///
 /// Secrets are not in it: the value of SecurityCtrlr.BasicAuthPassword is replaced by `Journal.marker` in the start
 /// record, in connections and in SetVariables, so that the replay of the redacted inputs gives the redacted actions. A
 /// station whose network profiles carry a password of their own is not recorded (`JournalError`).
 public enum Journal {
   /// Grows when an older program cannot read the journal any more.
-  public static let version = 1
+  public static let version = 2
   /// Stands for a password.
   public static let marker = "***"
 
@@ -43,17 +45,20 @@ public enum Journal {
       "outbox": .array(start.ledger.outbox.map { LedgerWrite.enqueue($0).journal }),
       "seed": .string(String(start.seed)), "bootReason": .string(start.bootReason.rawValue),
       "csmsURL": start.csmsURL.map { .string($0) }, "identity": start.identity.map { .string($0) },
-      "clockIsVirtual": .bool(start.clockIsVirtual),
+      "clockIsVirtual": .bool(start.clockIsVirtual), "damage": start.ledger.damage?.journal,
     ])
     return JSONValue.members(["journal": .int(version), "at": .time(time), "start": record]).bytes
   }
 
   /// The line of one input and what came of it.
-  public static func line(for input: Input, at time: StationTime, actions: [Action]) -> [UInt8] {
+  public static func line(
+    for input: Input, at time: StationTime, clock: ClockSource, actions: [Action]
+  ) -> [UInt8] {
     var input = input
     if case .link(.message(let frame)) = input { input = .link(.message(redacted(frame))) }
     return JSONValue.members([
-      "in": input.journal, "at": .time(time), "do": .array(actions.map { redacted($0).journal }),
+      "in": input.journal, "at": .time(time), "clock": .string(clock.rawValue),
+      "do": .array(actions.map { redacted($0).journal }),
     ]).bytes
   }
 
@@ -115,6 +120,7 @@ public enum Journal {
     for value in try record.array("outbox") {
       if case .enqueue(let message) = try LedgerWrite(journal: value) { ledger.outbox.append(message) }
     }
+    if let damage = record.optional("damage") { ledger.damage = try LedgerDamage(journal: damage) }
     guard let seed = UInt64(try record.string("seed")) else { throw JournalError("start.seed: expected a number") }
     let start = StationStart(
       model: model, ledger: ledger, seed: seed, bootReason: try record.choice("bootReason"),

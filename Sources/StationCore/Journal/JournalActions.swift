@@ -114,6 +114,7 @@ extension LedgerWrite {
           "id": .integer(message.id), "transactionID": message.transactionID.map { .string($0) },
           "action": .string(message.action), "messageID": .string(message.messageID),
           "payload": .bytes(message.payload), "attempts": .int(message.attempts),
+          "unknownTimeBoot": message.unknownTimeBoot.map { .integer($0) },
         ])
     case .dequeue(let id): return .tagged("dequeue", ["id": .integer(id)])
     }
@@ -131,7 +132,8 @@ extension LedgerWrite {
         QueuedMessage(
           id: try fields.int64("id"), transactionID: try fields.stringIfPresent("transactionID"),
           action: try fields.string("action"), messageID: try fields.string("messageID"),
-          payload: try fields.bytes("payload"), attempts: try fields.int("attempts")))
+          payload: try fields.bytes("payload"), attempts: try fields.int("attempts"),
+          unknownTimeBoot: try fields.int64IfPresent("unknownTimeBoot")))
     case "dequeue": self = .dequeue(id: try fields.int64("id"))
     default: throw tagged.unknown()
     }

@@ -11,7 +11,8 @@ extension Input {
     case .network(let online): return .tagged("network", ["online": .bool(online)])
     case .control(let id, let request):
       return .tagged("control", ["id": .integer(id), "request": request.journal])
-    case .commitFailed(let why): return .tagged("commitFailed", ["why": .string(why)])
+    case .commitFailed(let failure): return .tagged("commitFailed", failure.journalMembers)
+    case .storageLow(let isLow): return .tagged("storageLow", ["isLow": .bool(isLow)])
     case .shutdown: return "shutdown"
     }
   }
@@ -30,7 +31,8 @@ extension Input {
       let fields = try tagged.fields()
       let request = try JournalCase(try fields.value("request"), "in.control.request")
       self = .control(id: try fields.int64("id"), try ControlRequest(journal: request))
-    case "commitFailed": self = .commitFailed(try tagged.fields().string("why"))
+    case "commitFailed": self = .commitFailed(try LedgerFailure(journal: tagged.fields()))
+    case "storageLow": self = .storageLow(try tagged.fields().bool("isLow"))
     case "shutdown": self = .shutdown
     default: throw tagged.unknown()
     }

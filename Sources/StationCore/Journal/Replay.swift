@@ -28,7 +28,7 @@ public struct Replay: Sendable {
       let actions = station.handle(input, at: time)
       self.station = station
       inputs += 1
-      let again = Journal.line(for: input, at: time, actions: actions)
+      let again = Journal.line(for: input, at: time, clock: station.clockSource, actions: actions)
       return again == line ? nil : Difference(line: number, recorded: line, replayed: again)
     } catch {
       throw JournalError(line: number, error.message)

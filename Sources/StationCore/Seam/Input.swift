@@ -44,8 +44,10 @@ public enum Input: Hashable, Sendable {
   case network(online: Bool)
   /// A control-socket command that the CSMS must answer.
   case control(id: Int64, ControlRequest)
-  /// The ledger could not commit: the text says why. The write's dependent actions are not carried out.
-  case commitFailed(String)
+  /// The ledger could not commit. The actions that depended on it were not carried out.
+  case commitFailed(LedgerFailure)
+  /// The medium is (no longer) so full that the ledger lives on the space it had kept in reserve.
+  case storageLow(Bool)
   /// Stop in an orderly way (SIGTERM).
   case shutdown
 }

@@ -11,6 +11,8 @@ public enum LedgerCollection: String, Hashable, Sendable, CaseIterable {
   case availability
   /// Counters, boot state and whatever else the station itself must not forget; key: a name.
   case station
+  /// Messages that the station had to give up (E13.FR.04), for export; key: the outbox id.
+  case undelivered
 }
 
 /// A message that waits in the outbox until the CSMS has answered it.
@@ -27,9 +29,13 @@ public struct QueuedMessage: Hashable, Sendable {
   public var payload: [UInt8]
   /// How often it was sent and failed.
   public var attempts: Int
+  /// Set while the time stamps in the payload are of an unset clock: the number of the boot that recorded it. The
+  /// message is re-based, and this cleared, when the time becomes known.
+  public var unknownTimeBoot: Int64?
 
   public init(
-    id: Int64, transactionID: String?, action: String, messageID: String, payload: [UInt8], attempts: Int = 0
+    id: Int64, transactionID: String?, action: String, messageID: String, payload: [UInt8], attempts: Int = 0,
+    unknownTimeBoot: Int64? = nil
   ) {
     self.id = id
     self.transactionID = transactionID
@@ -37,6 +43,7 @@ public struct QueuedMessage: Hashable, Sendable {
     self.messageID = messageID
     self.payload = payload
     self.attempts = attempts
+    self.unknownTimeBoot = unknownTimeBoot
   }
 }
 
@@ -49,14 +56,76 @@ public enum LedgerWrite: Hashable, Sendable {
   case dequeue(id: Int64)
 }
 
+/// What one write is about: the record or the message that it changes.
+public enum LedgerKey: Hashable, Sendable {
+  case record(LedgerCollection, String)
+  case message(Int64)
+}
+
+extension LedgerWrite {
+  public var key: LedgerKey {
+    switch self {
+    case .put(let collection, let key, _), .delete(let collection, let key): return .record(collection, key)
+    case .enqueue(let message): return .message(message.id)
+    case .dequeue(let id): return .message(id)
+    }
+  }
+}
+
+/// A commit that was not made durable: nothing of it is stored.
+public struct LedgerFailure: Hashable, Sendable {
+  public enum Kind: String, Hashable, Sendable {
+    /// No space on the medium, or the ledger's own size limit.
+    case full
+    /// The file system was remounted read-only, or the rights are gone.
+    case readOnly
+    /// Anything else that the medium or the operating system did.
+    case medium
+    /// The ledger is too far behind to take more.
+    case backlog
+  }
+
+  public var kind: Kind
+  /// One line: what is wrong and what to do.
+  public var text: String
+  /// What the commit was to change.
+  public var keys: [LedgerKey]
+
+  public init(_ kind: Kind, _ text: String, keys: [LedgerKey]) {
+    self.kind = kind
+    self.text = text
+    self.keys = keys
+  }
+}
+
+/// A ledger was found damaged at the start; it was kept aside and a new one begun.
+public struct LedgerDamage: Hashable, Sendable {
+  /// What was wrong, and the file under which the damaged ledger was kept.
+  public var text: String
+  /// Messages and records that could be taken over from it.
+  public var salvagedMessages: Int
+  public var salvagedRecords: Int
+
+  public init(_ text: String, salvagedMessages: Int, salvagedRecords: Int) {
+    self.text = text
+    self.salvagedMessages = salvagedMessages
+    self.salvagedRecords = salvagedRecords
+  }
+}
+
 /// Everything the ledger held when it was opened.
 public struct LedgerSnapshot: Hashable, Sendable {
   public var records: [LedgerCollection: [String: [UInt8]]]
   /// The outbox in order of `id`.
   public var outbox: [QueuedMessage]
+  /// Set when it was damaged; what could be salvaged is in `records` and `outbox`, and in the new ledger.
+  public var damage: LedgerDamage?
 
-  public init(records: [LedgerCollection: [String: [UInt8]]] = [:], outbox: [QueuedMessage] = []) {
+  public init(
+    records: [LedgerCollection: [String: [UInt8]]] = [:], outbox: [QueuedMessage] = [], damage: LedgerDamage? = nil
+  ) {
     self.records = records
     self.outbox = outbox
+    self.damage = damage
   }
 }

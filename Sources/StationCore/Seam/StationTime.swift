@@ -13,3 +13,14 @@ public struct StationTime: Hashable, Sendable {
     self.wall = wall
   }
 }
+
+/// Where the wall time of the station's messages comes from.
+public enum ClockSource: String, Hashable, Sendable {
+  /// The machine's clock is not set: before the firmware was built, or before a time that the ledger holds. Time stamps
+  /// made now are re-based when the time becomes known.
+  case unset
+  /// The machine's clock (RTC, NTP), not compared with the CSMS yet.
+  case system
+  /// The machine's clock, corrected by the CSMS.
+  case csms
+}

@@ -116,7 +116,7 @@ final class StationBench {
     while !pending.isEmpty {
       let next = pending.removeFirst()
       let produced = station.handle(next, at: now)
-      journal += Journal.line(for: next, at: now, actions: produced) + [0x0A]
+      journal += Journal.line(for: next, at: now, clock: station.clockSource, actions: produced) + [0x0A]
       inputCount += 1
       actions.append(contentsOf: produced)
       for action in produced { pending.append(contentsOf: carryOut(action)) }
