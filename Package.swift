@@ -22,11 +22,15 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.2.0"),
   ],
   targets: [
     .target(name: "OCPP", swiftSettings: settings),
     .target(name: "DeviceModel", dependencies: ["OCPP"], swiftSettings: settings),
-    .target(name: "StationCore", dependencies: ["OCPP", "DeviceModel"], swiftSettings: settings),
+    .target(
+      name: "StationCore",
+      dependencies: ["OCPP", "DeviceModel", .product(name: "DequeModule", package: "swift-collections")],
+      swiftSettings: settings),
     .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3")]),
     .target(name: "Ledger", dependencies: ["StationCore", "CSQLite"], swiftSettings: settings),
     .target(

@@ -27,6 +27,11 @@ public enum RPCErrorCode: String, CaseIterable, Hashable, Sendable {
   case securityError = "SecurityError"
   /// A value is of the wrong JSON type.
   case typeConstraintViolation = "TypeConstraintViolation"
+
+  /// A code of 1.6 or 2.x in any of its official spellings.
+  public static func isKnown(_ code: String) -> Bool {
+    RPCErrorCode(rawValue: code) != nil || code == "OccurenceConstraintViolation" || code == "FormationViolation"
+  }
 }
 
 /// Why JSON was refused.

@@ -105,7 +105,7 @@ struct ActionSequencer {
         return drain()
       }
     }
-    return failure.map { [.input(.commitFailed($0))] } ?? []
+    return failure.map { [.input(.commitFailed($0, refused: []))] } ?? []
   }
 
   private mutating func drain() -> [Step] {
@@ -117,8 +117,8 @@ struct ActionSequencer {
       case .commit(_, _, .durable), .cancelled:
         break
       case .commit(_, let group, .failed(let failure)):
+        steps.append(.input(.commitFailed(failure, refused: refused(by: group))))
         failed = (group, failure.text)
-        steps.append(.input(.commitFailed(failure)))
       case .action(let action, let group):
         waitingBytes -= Self.bytes(of: action)
         if let failed, failed.group == group, !Self.survivesFailure(action) {
@@ -137,6 +137,15 @@ struct ActionSequencer {
       head = 0
     }
     return steps
+  }
+
+  /// The actions behind the head that are refused with it; none when an earlier commit of the group failed already.
+  private func refused(by group: UInt64) -> [Action] {
+    if failed?.group == group { return [] }
+    return slots[head...].compactMap { slot in
+      guard case .action(let action, group) = slot, !Self.survivesFailure(action) else { return nil }
+      return action
+    }
   }
 
   private mutating func perform(_ action: Action, _ steps: inout [Step]) {

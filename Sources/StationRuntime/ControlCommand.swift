@@ -15,11 +15,13 @@ enum ControlCommand: Hashable {
   case reboot(RebootCause)
   case dataTransfer(vendorId: String, messageId: String?, data: JSONValue?)
   case subscribe(Set<String>)
+  case quirks
+  case undelivered(discard: Bool)
 
   /// The names of the commands, in the order of the contract.
   static let names = [
     "state", "plugIn", "plugOut", "swipe", "ev", "fault", "network", "meter", "lock", "reboot", "dataTransfer",
-    "iso15118.certificateRequest", "display", "subscribe",
+    "iso15118.certificateRequest", "display", "subscribe", "quirks", "undelivered",
   ]
   /// The names of the events.
   static let events = ["connector", "transaction", "meter", "display", "csms"]
@@ -66,6 +68,10 @@ enum ControlCommand: Hashable {
         messageId: try Self.text(fields, "messageId", 50), data: fields.value("data"))
     case "subscribe":
       self = .subscribe(try Self.subscription(fields))
+    case "quirks":
+      self = .quirks
+    case "undelivered":
+      self = .undelivered(discard: try fields.bool("discard") ?? false)
     case "iso15118.certificateRequest", "display":
       throw ControlError("this station does not have that function yet")
     case let name:

@@ -75,6 +75,18 @@ final class ControlDesk {
       succeed(client, id)
     case .dataTransfer(let vendorId, let messageId, let data):
       try ask(.dataTransfer(vendorId: vendorId, messageId: messageId, data: data), id, client)
+    case .quirks:
+      let quirks = runtime.core.quirks.sorted { $0.key.rawValue < $1.key.rawValue }
+      let counts = quirks.map { JSONMember(name: $0.key.rawValue, value: .int($0.value)) }
+      succeed(client, id, [JSONMember(name: "quirks", value: .object(counts))])
+    case .undelivered(let discard):
+      let fields = [
+        JSONMember(name: "total", value: .int(runtime.core.snapshot.undeliveredMessages)),
+        JSONMember(name: "messages", value: .array(runtime.core.undeliveredMessages)),
+      ]
+      succeed(client, id, fields)
+      // Nobody waits for it: what is discarded has just been given out.
+      if discard { runtime.give(.control(id: 0, .discardUndelivered)) }
     case .reboot(let cause):
       succeed(client, id)
       switch cause {

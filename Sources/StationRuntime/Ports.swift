@@ -1,6 +1,7 @@
 import CSMSLink
 import Ledger
 import NIOCore
+import OCPP
 import StationCore
 
 /// The core as the runtime drives it: pure, inputs in, actions out.
@@ -10,6 +11,10 @@ public protocol CoreMachine {
   var snapshot: StationSnapshot { get }
   /// Where the time stamps that it makes now come from.
   var clockSource: ClockSource { get }
+  /// Tolerated deviations of the CSMS, counted.
+  var quirks: [Quirk: Int] { get }
+  /// What E13 made it give up, as far as it is still kept.
+  var undeliveredMessages: [JSONValue] { get }
 }
 
 /// The ledger as the runtime uses it.

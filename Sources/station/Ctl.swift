@@ -7,7 +7,8 @@ struct Ctl: ParsableCommand {
     discussion: "Exit code 0 when the station said ok, 1 otherwise.",
     subcommands: [
       State.self, PlugIn.self, PlugOut.self, Swipe.self, EV.self, Fault.self, Network.self, Meter.self, Lock.self,
-      Reboot.self, DataTransfer.self, CertificateRequest.self, Display.self, Subscribe.self, Raw.self,
+      Reboot.self, DataTransfer.self, CertificateRequest.self, Display.self, Quirks.self, Undelivered.self,
+      Subscribe.self, Raw.self,
     ])
 
   /// Moves a `--control-socket PATH` between `ctl` and the subcommand behind the subcommand's own arguments.

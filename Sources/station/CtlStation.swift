@@ -84,6 +84,40 @@ extension Ctl {
     }
   }
 
+  struct Quirks: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "List the deviations of the CSMS that the station has tolerated, with counts.")
+
+    @OptionGroup var control: ControlOptions
+    @Flag(help: "Print the answer as JSON.")
+    var json = false
+
+    func run() throws {
+      let answer = try control.send("quirks")
+      if json { return print(answer.text) }
+      let quirks = answer["quirks"]?.objectValue ?? []
+      if quirks.isEmpty { print("no deviation met since the station started") }
+      for quirk in quirks { print("\(quirk.name)  \(quirk.value.text)") }
+    }
+  }
+
+  struct Undelivered: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract:
+        "Print the messages that the CSMS refused until the station had to give them up, one JSON object a line.",
+      discussion: "Their total, over the station's life, goes to standard error.")
+
+    @OptionGroup var control: ControlOptions
+    @Flag(help: "Delete them in the station once they are printed.")
+    var discard = false
+
+    func run() throws {
+      let answer = try control.send("undelivered", [("discard", .bool(discard))])
+      for message in answer["messages"]?.arrayValue ?? [] { print(message.text) }
+      complain("total: \(answer["total"]?.text ?? "0")")
+    }
+  }
+
   struct Display: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Show the messages, tariff and cost now displayed.")
 

@@ -15,6 +15,14 @@ struct StateText {
     }
     if station?["network"]?["online"] == false { line += ", uplink cut" }
     text = line + faults(station?["faults"])
+    if let queue = station?["queuedMessages"]?.intValue, queue > 0 {
+      text += "\n\(queue) messages wait for the CSMS, \(station?["queuedBytes"]?.text ?? "?") bytes"
+    }
+    if let lost = station?["undeliveredMessages"]?.intValue, lost > 0 {
+      text += "\n\(lost) messages were given up: station ctl undelivered"
+    }
+    if station?["storageHealthy"] == false { text += "\nthe ledger cannot be written" }
+    if station?["clock"] == "unset" { text += "\nthe clock is not set" }
     for evse in state["evses"]?.arrayValue ?? [] { add(evse) }
   }
 

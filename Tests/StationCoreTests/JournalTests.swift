@@ -26,7 +26,7 @@ struct JournalTests {
     bench.input(.hardware(.faultRaised(HardwareFault(name: "UnderVoltage", evse: 0))))
     bench.input(
       .commitFailed(
-        LedgerFailure(.full, "disk full", keys: [.message(3), .record(.transaction, "1")])))
+        LedgerFailure(.full, "disk full", keys: [.message(3), .record(.transaction, "1")]), refused: [.ping]))
     bench.input(.storageLow(true))
     bench.input(.shutdown)
     let result = try Replay.run(bench.journal)

@@ -8,8 +8,8 @@ import Testing
 struct ActionSequencerTests {
   private let put = LedgerWrite.put(.station, key: "k", value: [1])
   private let full = LedgerFailure(.full, "disk full", keys: [])
-  private func failed(_ keys: LedgerKey...) -> ActionSequencer.Step {
-    .input(.commitFailed(LedgerFailure(.full, "disk full", keys: keys)))
+  private func failed(_ keys: LedgerKey..., refused: [Action] = []) -> ActionSequencer.Step {
+    .input(.commitFailed(LedgerFailure(.full, "disk full", keys: keys), refused: refused))
   }
   private let key = LedgerKey.record(.station, "k")
   private func send(_ text: String) -> Action { .send(Array(text.utf8)) }
@@ -81,12 +81,13 @@ struct ActionSequencerTests {
 
   @Test func aFailedCommitRefusesTheRestOfItsHandleAndTellsTheCore() {
     var sequencer = ActionSequencer()
-    _ = sequencer.add([.commit([put]), send("a"), .event(StationEvent(event: "csms", fields: []))])
+    let event = Action.event(StationEvent(event: "csms", fields: []))
+    _ = sequencer.add([.commit([put]), send("a"), event])
     _ = sequencer.add([send("b")])
     #expect(
       sequencer.committed(0, failure: full) == [
-        failed(key), .refuse(send("a"), why: "disk full"),
-        .refuse(.event(StationEvent(event: "csms", fields: [])), why: "disk full"), .perform(send("b")),
+        failed(key, refused: [send("a"), event]), .refuse(send("a"), why: "disk full"),
+        .refuse(event, why: "disk full"), .perform(send("b")),
       ])
   }
 
@@ -104,7 +105,9 @@ struct ActionSequencerTests {
     #expect(
       sequencer.add([.commit([put]), send("a"), .commit([put]), send("b")]) == [.submit(0, [put]), .submit(1, [put])])
     #expect(
-      sequencer.committed(0, failure: full) == [failed(key), .refuse(send("a"), why: "disk full")])
+      sequencer.committed(0, failure: full) == [
+        failed(key, refused: [send("a"), send("b")]), .refuse(send("a"), why: "disk full"),
+      ])
     #expect(sequencer.committed(1, failure: nil) == [.refuse(send("b"), why: "disk full")])
     #expect(sequencer.isIdle)
   }

@@ -85,6 +85,8 @@ struct FakeCore: CoreMachine {
   }
 
   var clockSource: ClockSource { .system }
+  var quirks: [Quirk: Int] { [.currentTimeWithoutZone: 2] }
+  var undeliveredMessages: [JSONValue] { [["action": "TransactionEvent"]] }
 
   var snapshot: StationSnapshot {
     StationSnapshot(
@@ -97,7 +99,8 @@ struct FakeCore: CoreMachine {
           connectors: [.init(id: 1, type: "sType2", status: "Available", plugged: false, locked: false)], meter: nil,
           faults: [], offeredMilliamperes: nil, limits: [CurrentLimit(name: "evse", milliamperes: 32_000)])
       },
-      mainMeter: nil, queuedMessages: 0, storageIsHealthy: true)
+      mainMeter: nil, queuedMessages: 0, queuedBytes: 0, thinnedMessages: 0, undeliveredMessages: 0,
+      clockSource: .system, storageIsHealthy: true)
   }
 }
 

@@ -37,7 +37,7 @@ struct StationRuntimeTests {
     bench.script.answer = { input in
       switch input {
       case .link(.pong): return [.commit([self.put]), send("x"), .connect(request)]
-      case .commitFailed(let failure): return [send(failure.text)]
+      case .commitFailed(let failure, _): return [send(failure.text)]
       default: return []
       }
     }
@@ -46,7 +46,9 @@ struct StationRuntimeTests {
     #expect(bench.link.calls == [.send("no space")])
     #expect(
       bench.script.told == [
-        .link(.pong), .commitFailed(LedgerFailure(.full, "no space", keys: [.record(.station, "k")])),
+        .link(.pong),
+        .commitFailed(
+          LedgerFailure(.full, "no space", keys: [.record(.station, "k")]), refused: [send("x"), .connect(request)]),
         .link(.down(.connectFailed("the ledger could not be written: no space"))),
       ])
   }

@@ -210,6 +210,11 @@ public struct RPCEndpoint: Sendable {
     forget(id) ? RPCFrame.error(.callError, id: id, code, description, details: details) : nil
   }
 
+  /// A frame that refuses a call whose other answer did not leave.
+  public static func failure(of id: String, _ code: RPCErrorCode, _ description: String) -> [UInt8] {
+    RPCFrame.error(.callError, id: id, code, description, details: nil)
+  }
+
   /// On 2.1, the frame that tells the peer that its CALLRESULT `id` cannot be used; `nil` on 2.0.1, which has none.
   public func resultError(
     id: String, _ code: RPCErrorCode, description: String, details: [UInt8]? = nil

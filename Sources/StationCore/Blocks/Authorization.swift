@@ -176,10 +176,12 @@ extension Station {
     return evse.transaction == nil || evse.transaction?.idToken == nil
   }
 
-  /// Operative, without a fault, and the ledger can take a transaction.
+  /// Operative, without a fault, and the ledger can take a transaction if there is none yet.
   func isUsable(at index: Int) -> Bool {
     let id = evses[index].id
-    guard stopping == nil, provisioning.reset == nil, !storage.isFailing, isOperative(evse: id) else { return false }
+    guard stopping == nil, provisioning.reset == nil, isOperative(evse: id),
+      evses[index].transaction != nil || mayRecordTransaction
+    else { return false }
     return evses[index].connectors.contains { connector in
       isOperative(evse: id, connector: connector.id) && !hasBlockingFault(evse: id, connector: connector.id)
     }

@@ -60,6 +60,14 @@ extension Station {
     }
     // In force at once for new sessions, in the ledger before the answer leaves; a transaction is left to finish
     // (G03.FR.05, G04.FR.06) and its connectors become Unavailable then.
+    guard !storage.isFailing else {
+      answer(
+        call,
+        ChangeAvailabilityResponse(
+          status: .rejected, statusInfo: StatusInfoType(reasonCode: "InternalError", additionalInfo: "storage")))
+      return
+    }
+    rememberUndo(call, .availability(key: key, operative: !operative))
     availability.set(key, operative: operative)
     persist(
       operative
@@ -122,9 +130,7 @@ extension Station {
             JSONMember(name: "connector", value: .number(DecimalNumber(connector + 1))),
             JSONMember(name: "status", value: .string(status.rawValue)),
           ])))
-    if isOnline, provisioning.registration == .accepted {
-      sendStatus(evse: index, connector: connector)
-    }
+    if isHeard { sendStatus(evse: index, connector: connector) }
   }
 
   /// The state of a whole from its connectors: in use when one is, usable when one is.
@@ -138,10 +144,13 @@ extension Station {
   mutating func sendStatus(evse index: Int, connector: Int, requested: Bool = false) {
     let state = evses[index].connectors[connector]
     evses[index].connectors[connector].reported = state.status
-    call(
-      StatusNotificationRequest(
-        connectorId: state.id, connectorStatus: state.status, evseId: evses[index].id, timestamp: timestamp),
-      for: .status(evse: index, connector: connector), requested: requested)
+    let request = StatusNotificationRequest(
+      connectorId: state.id, connectorStatus: state.status, evseId: evses[index].id, timestamp: timestamp)
+    if requested {
+      call(request, for: .status(evse: index, connector: connector), requested: true)
+    } else {
+      tell(request, for: .status(evse: index, connector: connector))
+    }
   }
 
   /// After every accepted BootNotification (B01.FR.05).

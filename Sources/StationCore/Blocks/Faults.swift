@@ -62,18 +62,28 @@ extension Station {
     let before = model.value(component, variable)
     guard before != value, before != nil || problem else { return }
     setByStation(value, VariableAddress(component, variable))
-    guard isOnline, provisioning.registration == .accepted else { return }
+    guard isHeard else { return }
     let evse = component.evse.map { EVSEType(id: $0, connectorId: component.connector) }
-    provisioning.nextEventId += 1
-    call(
+    let eventID = nextEventID()
+    tell(
       NotifyEventRequest(
         eventData: [
           EventDataType(
             actualValue: value, component: ComponentType(name: component.name, evse: evse),
-            eventId: provisioning.nextEventId, eventNotificationType: .hardWiredNotification, timestamp: timestamp,
+            eventId: eventID, eventNotificationType: .hardWiredNotification, timestamp: timestamp,
             trigger: .delta, variable: VariableType(name: variable.name), cleared: problem ? nil : true,
             techInfo: cause)
         ], generatedAt: timestamp, seqNo: 0))
+  }
+
+  /// A number for NotifyEvent that was never used before.
+  private mutating func nextEventID() -> Int {
+    if provisioning.nextEventID >= provisioning.reservedEventIDs {
+      provisioning.reservedEventIDs = provisioning.nextEventID + Outbox.reservation
+      persistStation(.eventIDs)
+    }
+    provisioning.nextEventID += 1
+    return Int(provisioning.nextEventID)
   }
 }
 

@@ -146,8 +146,12 @@ extension Station {
     if evses[index].ending?.isAfterPowerLoss == true { value = lastCommittedValue(at: index) }
     guard let value else { return }
     evses[index].transaction?.endedSamples.append(value)
+    if evses[index].transaction?.endedSamples.count ?? 0 > Transaction.maxEndedSamples { spareEndedSamples(at: index) }
+  }
+
+  /// Drops every second of the values for the Ended event, first and last excepted (E12.FR.09, J02.FR.20).
+  mutating func spareEndedSamples(at index: Int) {
     let samples = evses[index].transaction?.endedSamples ?? []
-    guard samples.count > Transaction.maxEndedSamples else { return }
     evses[index].transaction?.endedSamples = samples.enumerated().filter { position, _ in
       position == 0 || position >= samples.count - 1 || position % 2 == 0
     }.map(\.element)
@@ -226,8 +230,7 @@ extension Station {
   }
 
   private mutating func reportAligned(evse: Int, _ value: MeterValueType) {
-    guard isOnline, provisioning.registration == .accepted else { return }
-    call(MeterValuesRequest(evseId: evse, meterValue: [value]))
+    tell(MeterValuesRequest(evseId: evse, meterValue: [value]))
   }
 
   mutating func alignedTxEndedDue() {

@@ -16,27 +16,24 @@ struct Provisioning: Sendable {
   var bootIsTriggered = false
   /// True once this process has been accepted: a mere reconnection sends no BootNotification (B01, OCPP-J 5.4).
   var wasAccepted = false
-  /// Milliseconds to add to the wall clock: the CSMS' time minus ours.
-  var clockOffset: Int64 = 0
-  let clockIsVirtual: Bool
   var lastHeartbeat: Int64 = 0
   /// Values changed at run time, by persistent key, as they are in the ledger.
   var changedVariables: [String: String] = [:]
   var reports: [ReportInProgress] = []
   var reset: PendingReset?
-  /// Of NotifyEvent; unique while the process runs.
-  var nextEventId = 0
+  /// Of NotifyEvent; reserved in the ledger in blocks, so that none is used twice.
+  var nextEventID: Int64
+  var reservedEventIDs: Int64
 
   /// Wait before the next BootNotification when the CSMS gives none (B02.FR.07, B03.FR.05), milliseconds.
   static let ownBootInterval: Int64 = 30_000
-  /// Differences to the CSMS' clock below this are the round trip, not the clock, milliseconds.
-  static let clockTolerance: Int64 = 1000
   /// Longest time without a Heartbeat when it is a time source (G02.FR.07), milliseconds.
   static let longestHeartbeat: Int64 = 86_400_000
 
-  init(bootReason: BootReasonEnumType, clockIsVirtual: Bool) {
+  init(bootReason: BootReasonEnumType, reservedEventIDs: Int64) {
     self.bootReason = bootReason
-    self.clockIsVirtual = clockIsVirtual
+    self.reservedEventIDs = reservedEventIDs
+    nextEventID = reservedEventIDs
   }
 }
 
@@ -83,6 +80,7 @@ extension Station {
       if response.interval > 0 { setByStation(String(response.interval), Setting.heartbeatInterval) }
       reportAllStatus()
       if isFirst { startupSecurityEvent() }
+      if isFirst, damage != nil { faultRaised(HardwareFault(name: "LedgerDamaged", evse: 0, severity: .low)) }
       startHeartbeat()
       scheduleAlignedData()
     case .pending, .rejected:
@@ -111,19 +109,16 @@ extension Station {
   /// A04: the CSMS learns that the station has (re)started.
   private mutating func startupSecurityEvent() {
     let type = provisioning.bootReason == .powerUp ? "StartupOfTheDevice" : "ResetOrReboot"
-    enqueue(SecurityEventNotificationRequest(timestamp: timestamp, type: type), transactionID: nil)
+    securityEvent(type)
   }
 
-  // MARK: Clock and heartbeat (G02, B01.FR.06)
-
-  private mutating func synchronizeClock(to csms: DateTime) {
-    guard !provisioning.clockIsVirtual, list(Setting.timeSource).contains("Heartbeat") else { return }
-    let offset = csms.unixMilliseconds - now.wall
-    guard abs(offset - provisioning.clockOffset) > Provisioning.clockTolerance else { return }
-    log(.notice, "clock corrected by \(offset - provisioning.clockOffset) ms to the CSMS' time")
-    provisioning.clockOffset = offset
-    scheduleAlignedData()
+  /// A security event of the appendix (A04): queued until the CSMS has it.
+  mutating func securityEvent(_ type: String, _ info: String? = nil) {
+    let info = info.map { limited($0, 255) }
+    enqueue(SecurityEventNotificationRequest(timestamp: timestamp, type: type, techInfo: info), transactionID: nil)
   }
+
+  // MARK: Heartbeat (G02)
 
   mutating func startHeartbeat() {
     let interval = milliseconds(Setting.heartbeatInterval, default: 0)

@@ -6,8 +6,14 @@ extension Station {
   private static let resumeWait: Int64 = 5000
 
   mutating func persistTransaction(at index: Int) {
-    guard let transaction = evses[index].transaction else { return }
-    persist(.put(.transaction, key: String(evses[index].id), value: record(of: transaction, evses[index]).bytes))
+    guard let record = transactionRecord(evse: evses[index].id) else { return }
+    persist(.put(.transaction, key: String(evses[index].id), value: record))
+  }
+
+  /// What the ledger holds of the open transaction of an EVSE.
+  func transactionRecord(evse id: Int) -> [UInt8]? {
+    guard evses.indices.contains(id - 1), let transaction = evses[id - 1].transaction else { return nil }
+    return record(of: transaction, evses[id - 1]).bytes
   }
 
   private func record(of transaction: Transaction, _ evse: EVSE) -> JSONValue {
@@ -19,12 +25,12 @@ extension Station {
     put("id", .string(transaction.id))
     put("seqNo", number(Int64(transaction.seqNo)))
     put("chargingState", .string(transaction.chargingState.rawValue))
-    put("startedAt", number(transaction.startedAt))
     put("connector", number(transaction.connector.map(Int64.init)))
     put("stopReason", transaction.stopReason.map { .string($0.rawValue) })
     put("energyAtStart", number(transaction.energyAtStart))
     put("lastEnergy", number(transaction.lastEnergy))
     put("lastEnergyAt", number(transaction.lastEnergyAt))
+    put("lastEnergyBoot", number(transaction.lastEnergyBoot))
     var charged = transaction.timeSpentCharging
     if let since = transaction.chargingSince { charged += now.monotonic - since }
     put("timeSpentCharging", number(charged))
@@ -58,7 +64,7 @@ extension Station {
         log(.error, "the ledger's open transaction of EVSE \(key) cannot be read, it is left as it is")
         continue
       }
-      var transaction = Transaction(id: transactionID, startedAt: Int64(record["startedAt"]?.intValue ?? 0))
+      var transaction = Transaction(id: transactionID)
       transaction.seqNo = seqNo
       transaction.chargingState =
         record["chargingState"]?.stringValue.flatMap(ChargingStateEnumType.init(rawValue:)) ?? .idle
@@ -67,6 +73,7 @@ extension Station {
       transaction.energyAtStart = record["energyAtStart"]?.intValue.map(Int64.init)
       transaction.lastEnergy = record["lastEnergy"]?.intValue.map(Int64.init)
       transaction.lastEnergyAt = record["lastEnergyAt"]?.intValue.map(Int64.init)
+      transaction.lastEnergyBoot = record["lastEnergyBoot"]?.intValue.map(Int64.init)
       transaction.timeSpentCharging = Int64(record["timeSpentCharging"]?.intValue ?? 0)
       transaction.remoteStartId = record["remoteStartId"]?.intValue
       transaction.idToken = token(record["idToken"])

@@ -1,3 +1,4 @@
+import DequeModule
 import DeviceModel
 import OCPP
 
@@ -9,8 +10,8 @@ struct Transaction: Hashable, Sendable {
   var seqNo = 0
   /// What the last event said.
   var chargingState = ChargingStateEnumType.idle
-  /// UTC milliseconds of the start.
-  let startedAt: Int64
+  /// Outbox id of the Started event; `nil` after a restart, when the ledger certainly has it.
+  var startMessage: Int64?
   var connector: Int?
   /// The token that the transaction is (or was) authorized for.
   var idToken: IdTokenType?
@@ -29,6 +30,8 @@ struct Transaction: Hashable, Sendable {
   /// The last committed reading of the register, milliwatt-hours, and its UTC milliseconds.
   var lastEnergy: Int64?
   var lastEnergyAt: Int64?
+  /// Set while `lastEnergyAt` is of the unset clock of this boot.
+  var lastEnergyBoot: Int64?
   /// Time with energy flowing, milliseconds, up to `chargingSince` (monotonic).
   var timeSpentCharging: Int64 = 0
   var chargingSince: Int64?
@@ -178,13 +181,13 @@ extension Station {
 
   private mutating func startTransaction(at index: Int, trigger: TriggerReasonEnumType) {
     guard evses[index].transaction == nil, stopping == nil else { return }
-    guard !storage.isFailing else {
-      log(.error, "EVSE \(evses[index].id): no transaction begins while the ledger cannot be written")
+    guard mayRecordTransaction else {
+      log(.error, "EVSE \(evses[index].id): no transaction begins while the ledger cannot take it")
       return
     }
     let connected = evses[index].connectedIndex
     let isKnown = connected != nil || (evses[index].authorization?.evses.count ?? 0) == 1
-    var transaction = Transaction(id: random.uuid(), startedAt: wallTime)
+    var transaction = Transaction(id: random.uuid())
     transaction.connector = connected.map { $0 + 1 }
     transaction.owesBeginValues = !isKnown
     transaction.evseIsReported = isKnown
@@ -210,6 +213,7 @@ extension Station {
   mutating func finishTransaction(at index: Int) {
     guard let ending = evses[index].ending, evses[index].transaction != nil else { return }
     keepForEnded(at: index, context: .transactionEnd)
+    if outboxIsTight { spareEndedSamples(at: index) }
     let values = evses[index].transaction?.endedSamples
     send(at: index, .ended, trigger: ending.trigger, values: values, idToken: ending.idToken, ending: ending)
     guard let transaction = evses[index].transaction else { return }
@@ -294,9 +298,11 @@ extension Station {
       transaction.energyAtStart = transaction.energyAtStart ?? energy
       transaction.lastEnergy = energy
       transaction.lastEnergyAt = wallTime
+      transaction.lastEnergyBoot = unknownTimeBoot()
     }
     evses[index].transaction = transaction
-    enqueue(request, transactionID: transaction.id)
+    let message = enqueue(request, transactionID: transaction.id)
+    if type == .started { evses[index].transaction?.startMessage = message }
     if type != .ended { persistTransaction(at: index) }
     transactionChanged(at: index, type)
   }

@@ -27,7 +27,7 @@ extension Station {
     let results = request.setVariableData.map { item in
       let attribute = item.attributeType ?? .actual
       let address = VariableAddress(ComponentID(item.component), VariableID(item.variable), attribute)
-      let (status, reason) = set(item.attributeValue, address)
+      let (status, reason) = set(item.attributeValue, address, call)
       if status == .accepted { changed.append(address) }
       return SetVariableResultType(
         attributeStatus: status, component: item.component, variable: item.variable,
@@ -38,14 +38,22 @@ extension Station {
   }
 
   private mutating func set(
-    _ value: String, _ address: VariableAddress
+    _ value: String, _ address: VariableAddress, _ call: IncomingCall
   ) -> (SetVariableStatusEnumType, StatusInfoType?) {
     if address == Setting.basicAuthPassword {
       // Changing it needs the way back of A01, which is not there yet: a refused password never locks anybody out.
       return (.rejected, StatusInfoType(reasonCode: "UnsupportedRequest", additionalInfo: "A01 is not implemented"))
     }
+    guard !storage.isFailing else {
+      return (.rejected, StatusInfoType(reasonCode: "InternalError", additionalInfo: "it could not be stored"))
+    }
+    let before = model.value(address.component, address.variable, address.attribute)
     let verdict = model.set(value, address.component, address.variable, address.attribute, by: .csms)
-    if verdict.accepted { rememberVariable(address) }
+    if verdict.accepted {
+      let wasChanged = provisioning.changedVariables[address.persistentKey] != nil
+      rememberUndo(call, .variable(address, value: before, wasChanged: wasChanged))
+      rememberVariable(address)
+    }
     let info = verdict.reasonCode.map { StatusInfoType(reasonCode: $0, additionalInfo: verdict.reason) }
     return (verdict.status, info)
   }

@@ -1,3 +1,4 @@
+import DequeModule
 import OCPP
 
 /// Calls to the CSMS that are not queued in the ledger: they matter only while they are current.
@@ -124,6 +125,7 @@ extension Station {
     case .call(let id, let action, let payload): answerCall(IncomingCall(id: id, action: action), payload)
     case .result(_, let payload): finishCall(.success(payload))
     case .error(_, let code, let description, _):
+      if !RPCErrorCode.isKnown(code) { tolerate(.errorCodeUnknown) }
       finishCall(.failure(CallFailure("\(code) \(description)")))
     case .reply(let frame, let reason):
       log(.warning, "answered a malformed message: \(reason)")
@@ -131,7 +133,9 @@ extension Station {
     case .badResult(_, let reason, let reply):
       if let reply { emit(.send(reply)) }
       finishCall(.failure(CallFailure("unusable answer: \(reason)")))
-    case .dropped(let reason): log(.warning, "dropped a message: \(reason)")
+    case .dropped(let reason):
+      log(.warning, "dropped a message: \(reason)")
+      tolerate(.answerToNoCall)
     case .send, .resultError: log(.warning, "dropped a message of OCPP 2.1 on a 2.0.1 connection")
     }
   }
@@ -144,6 +148,17 @@ extension Station {
     case .success(let payload): succeeded(outstanding.purpose, action: outstanding.action, payload)
     case .failure(let failure): failed(outstanding.purpose, action: outstanding.action, failure.text)
     }
+  }
+
+  /// The frame of our call was not sent, because the commit before it failed. A queued message stays queued, and this
+  /// was no attempt; what else waits for the answer is told.
+  mutating func callNotSent() {
+    guard let outstanding = calls.outstanding else { return }
+    connection.rpc.abandon()
+    calls.outstanding = nil
+    stopTimer(.call)
+    if case .outbox = outstanding.purpose { return }
+    failed(outstanding.purpose, action: outstanding.action, "the ledger could not be written")
   }
 
   mutating func callTimedOut() {
@@ -204,7 +219,7 @@ extension Station {
     case .heartbeat: startHeartbeat()
     case .authorize(let ticket): authorizeFailed(ticket)
     case .dataTransfer(let control): emit(.controlReply(id: control, .failure(ControlError(why))))
-    case .outbox(let id): deliveryFailed(id)
+    case .outbox(let id): deliveryFailed(id, why)
     case .notifyReport: reportPartDelivered()
     case .status(let evse, let connector): evses[evse].connectors[connector].reported = nil
     case .report: break
@@ -212,6 +227,10 @@ extension Station {
   }
 
   mutating func controlRequested(id: Int64, _ request: ControlRequest) {
+    if request == .discardUndelivered {
+      let fields = [JSONMember(name: "discarded", value: .int(discardUndelivered()))]
+      return emit(.controlReply(id: id, .success(.object(fields))))
+    }
     guard isOnline, provisioning.registration == .accepted else {
       emit(.controlReply(id: id, .failure(ControlError("the CSMS is not connected, or has not accepted the station"))))
       return
@@ -220,6 +239,7 @@ extension Station {
     case .dataTransfer(let vendorId, let messageId, let data):
       call(
         DataTransferRequest(vendorId: vendorId, data: data, messageId: messageId), for: .dataTransfer(control: id))
+    case .discardUndelivered: break
     }
   }
 }

@@ -40,7 +40,7 @@ extension Station {
     }
     let connector = evse.connectors[connected]
     if connector.hasLock, connector.lockHasFailed || !connector.locked { return false }
-    if storage.isFailing, evse.transaction == nil { return false }
+    guard storageAllowsEnergy(at: index) else { return false }
     return !hasBlockingFault(evse: evse.id, connector: connector.id)
   }
 

@@ -1,3 +1,4 @@
+import DequeModule
 import OCPP
 
 /// Messages that must reach the CSMS however long it takes: each is in the ledger before it is sent and leaves it when
@@ -10,37 +11,68 @@ struct Outbox: Sendable {
     var isBacklog: Bool
     /// Not before this monotonic time (E13.FR.03).
     var notBefore: Int64 = 0
+
+    /// What it counts for in the outbox's size: its payload and what the ledger keeps beside it.
+    var size: Int { queued.payload.count + 160 }
   }
 
-  private(set) var messages: [Message]
-  private var nextID: Int64
+  /// In order of their ids.
+  private(set) var messages: Deque<Message>
+  /// Sum of the sizes.
+  private(set) var bytes: Int
+  private(set) var nextID: Int64
+  /// Ids below this one are reserved in the ledger, so that none is used twice, also after a power cut.
+  var reservedIDs: Int64
+  /// Updated events dropped for lack of space since the start (E12.FR.04).
+  var thinned = 0
 
-  init(restoring queued: [QueuedMessage]) {
-    messages = queued.map { Message(queued: $0, order: 0, isBacklog: true) }
-    nextID = (queued.map(\.id).max() ?? 0) + 1
+  /// Ids reserved with one write of the ledger.
+  static let reservation: Int64 = 1000
+
+  init(restoring queued: [QueuedMessage], reservedIDs: Int64) {
+    messages = Deque(queued.map { Message(queued: $0, order: 0, isBacklog: true) })
+    bytes = messages.reduce(0) { $0 + $1.size }
+    self.reservedIDs = reservedIDs
+    nextID = max((queued.map(\.id).max() ?? 0) + 1, reservedIDs)
   }
 
   var isEmpty: Bool { messages.isEmpty }
 
   func contains(transaction id: String) -> Bool { messages.contains { $0.queued.transactionID == id } }
 
+  func message(_ id: Int64) -> QueuedMessage? { index(of: id).map { messages[$0].queued } }
+
+  private func index(of id: Int64) -> Int? {
+    var low = 0
+    var high = messages.count
+    while low < high {
+      let middle = (low + high) / 2
+      if messages[middle].queued.id < id { low = middle + 1 } else { high = middle }
+    }
+    return low < messages.count && messages[low].queued.id == id ? low : nil
+  }
+
   mutating func append(
-    transactionID: String?, action: String, messageID: String, payload: [UInt8], order: Int64, isBacklog: Bool
+    transactionID: String?, action: String, messageID: String, payload: [UInt8], order: Int64, isBacklog: Bool,
+    unknownTimeBoot: Int64?
   ) -> QueuedMessage {
     let queued = QueuedMessage(
-      id: nextID, transactionID: transactionID, action: action, messageID: messageID, payload: payload)
+      id: nextID, transactionID: transactionID, action: action, messageID: messageID, payload: payload,
+      unknownTimeBoot: unknownTimeBoot)
     nextID += 1
-    messages.append(Message(queued: queued, order: order, isBacklog: isBacklog))
+    let message = Message(queued: queued, order: order, isBacklog: isBacklog)
+    messages.append(message)
+    bytes += message.size
     return queued
   }
 
   /// The first message that may be sent: a message that waits for its retry holds back its own transaction only.
   func nextDue(at now: Int64) -> Int? {
-    var held: [String?] = []
+    var held: Set<String?> = []
     for (index, message) in messages.enumerated() {
       if held.contains(message.queued.transactionID) { continue }
       if message.notBefore <= now { return index }
-      held.append(message.queued.transactionID)
+      held.insert(message.queued.transactionID)
     }
     return nil
   }
@@ -49,23 +81,28 @@ struct Outbox: Sendable {
   func nextRetry(after now: Int64) -> Int64? { messages.lazy.map(\.notBefore).filter { $0 > now }.min() }
 
   mutating func remove(id: Int64) -> Message? {
-    guard let index = messages.firstIndex(where: { $0.queued.id == id }) else { return nil }
+    guard let index = index(of: id) else { return nil }
+    bytes -= messages[index].size
     return messages.remove(at: index)
   }
 
   mutating func update(id: Int64, _ change: (inout Message) -> Void) -> Message? {
-    guard let index = messages.firstIndex(where: { $0.queued.id == id }) else { return nil }
+    guard let index = index(of: id) else { return nil }
+    bytes -= messages[index].size
     change(&messages[index])
+    bytes += messages[index].size
     return messages[index]
   }
 
-  /// Changes every message that is not yet marked as backlog and returns those that changed.
-  mutating func markBacklog(_ change: (inout QueuedMessage) -> Void) -> [QueuedMessage] {
+  /// Offers every message for change and returns those that did change.
+  mutating func changeAll(_ change: (inout Message) -> Bool) -> [QueuedMessage] {
     var changed: [QueuedMessage] = []
-    for index in messages.indices where !messages[index].isBacklog {
-      messages[index].isBacklog = true
-      change(&messages[index].queued)
-      changed.append(messages[index].queued)
+    for index in messages.indices {
+      let size = messages[index].size
+      if change(&messages[index]) {
+        bytes += messages[index].size - size
+        changed.append(messages[index].queued)
+      }
     }
     return changed
   }
@@ -73,19 +110,49 @@ struct Outbox: Sendable {
 
 extension Station {
   /// Puts a message into the ledger and the outbox; it is sent when its turn comes.
-  mutating func enqueue(_ request: some OCPPRequest, transactionID: String?) {
+  /// - Returns: its id in the outbox.
+  @discardableResult
+  mutating func enqueue(_ request: some OCPPRequest, transactionID: String?) -> Int64 {
+    if outbox.nextID >= outbox.reservedIDs {
+      outbox.reservedIDs = outbox.nextID + Outbox.reservation
+      persistStation(.outboxIDs)
+    }
     let queued = outbox.append(
       transactionID: transactionID, action: type(of: request).action, messageID: random.uuid(),
-      payload: request.encode(version: .v201), order: calls.takeOrder(), isBacklog: !isOnline)
+      payload: request.encode(version: .v201), order: calls.takeOrder(), isBacklog: !isOnline,
+      unknownTimeBoot: unknownTimeBoot())
     persist(.enqueue(queued))
+    keepOutboxInBounds()
+    return queued.id
+  }
+
+  /// Tells the CSMS something that no transaction depends on. Offline it is not told at all, unless QueueAllMessages
+  /// says that everything is kept until it is delivered.
+  mutating func tell(_ request: some OCPPRequest, for purpose: Calls.Purpose = .report) {
+    if flag(Setting.queueAllMessages, default: false) {
+      enqueue(request, transactionID: nil)
+    } else if isOnline, provisioning.registration == .accepted {
+      call(request, for: purpose)
+    }
+  }
+
+  /// True when `tell` reaches the CSMS, now or later.
+  var isHeard: Bool {
+    (isOnline && provisioning.registration == .accepted) || flag(Setting.queueAllMessages, default: false)
   }
 
   /// The CSMS has answered a queued message.
   /// - Throws: when the answer is not a valid response; the message is then kept and tried again.
   mutating func delivered(_ id: Int64, _ payload: [UInt8]) throws(PayloadError) {
-    guard let message = outbox.messages.first(where: { $0.queued.id == id })?.queued else { return }
+    guard let message = outbox.message(id) else { return }
     if message.action == TransactionEventRequest.action {
-      let response = try TransactionEventResponse.decode(payload, version: .v201)
+      let response: TransactionEventResponse
+      do throws(PayloadError) {
+        response = try TransactionEventResponse.decode(payload, version: .v201)
+      } catch {
+        tolerate(.transactionEventAnswerInvalid)
+        throw error
+      }
       forget(id)
       transactionEventAnswered(message, response)
     } else {
@@ -93,13 +160,13 @@ extension Station {
     }
   }
 
-  private mutating func forget(_ id: Int64) {
+  mutating func forget(_ id: Int64) {
     guard outbox.remove(id: id) != nil else { return }
     lateWrites.append(.dequeue(id: id))
   }
 
   /// E13: wait MessageAttemptInterval times the number of transmissions, try MessageAttempts times, then give up.
-  mutating func deliveryFailed(_ id: Int64) {
+  mutating func deliveryFailed(_ id: Int64, _ why: String) {
     let attempts = max(1, number(Setting.messageAttempts, default: 5))
     let interval = milliseconds(Setting.messageAttemptInterval, default: 60)
     let now = now.monotonic
@@ -111,6 +178,7 @@ extension Station {
     if message.attempts >= attempts {
       log(.error, "\(message.action) \(message.messageID) given up after \(message.attempts) attempts (E13.FR.04)")
       forget(id)
+      keepUndelivered(message, why)
     } else {
       lateWrites.append(.enqueue(message))
     }
@@ -119,13 +187,17 @@ extension Station {
   /// Everything still queued was not delivered while online: it is marked offline (E11.FR.07).
   mutating func markOutboxOffline() {
     var random = self.random
-    let changed = outbox.markBacklog { message in
-      guard message.action == TransactionEventRequest.action,
-        var request = try? TransactionEventRequest.decode(message.payload, version: .v201), request.offline != true
-      else { return }
+    let changed = outbox.changeAll { message in
+      guard !message.isBacklog else { return false }
+      message.isBacklog = true
+      guard message.queued.action == TransactionEventRequest.action,
+        var request = try? TransactionEventRequest.decode(message.queued.payload, version: .v201),
+        request.offline != true
+      else { return false }
       request.offline = true
-      message.payload = request.encode(version: .v201)
-      message.messageID = random.uuid()  // another text is another message (OCPP-J 4.1.4)
+      message.queued.payload = request.encode(version: .v201)
+      message.queued.messageID = random.uuid()  // another text is another message (OCPP-J 4.1.4)
+      return true
     }
     self.random = random
     for message in changed { persist(.enqueue(message)) }

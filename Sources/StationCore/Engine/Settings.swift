@@ -53,6 +53,11 @@ enum Setting {
   static let alignedTxEndedMeasurands = VariableAddress("AlignedDataCtrlr", "TxEndedMeasurands")
   static let alignedTxEndedInterval = VariableAddress("AlignedDataCtrlr", "TxEndedInterval")
 
+  static let queueAllMessages = VariableAddress("OCPPCommCtrlr", "QueueAllMessages")
+  static let outboxMaxBytes = VariableAddress("InternalCtrlr", "OutboxMaxBytes")
+  static let startTransactionsWithoutStorage = VariableAddress("InternalCtrlr", "StartTransactionsWithoutStorage")
+  static let continueTransactionsWithoutStorage = VariableAddress("InternalCtrlr", "ContinueTransactionsWithoutStorage")
+
   static let timeSource = VariableAddress("ClockCtrlr", "TimeSource")
 
   static let itemsPerGetVariables = VariableAddress("DeviceDataCtrlr", "ItemsPerMessage", instance: "GetVariables")

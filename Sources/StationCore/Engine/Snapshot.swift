@@ -1,3 +1,4 @@
+import DequeModule
 import OCPP
 
 /// What `state` on the control socket shows of the core.
@@ -42,8 +43,14 @@ public struct StationSnapshot: Hashable, Sendable {
   public var faults: [String]
   public var evses: [EVSE]
   public var mainMeter: MeterReading?
-  /// Messages in the outbox.
+  /// Messages in the outbox, and their bytes.
   public var queuedMessages: Int
+  public var queuedBytes: Int
+  /// Updated events dropped for lack of space since the start.
+  public var thinnedMessages: Int
+  /// Messages that E13 made the station give up, in its life.
+  public var undeliveredMessages: Int
+  public var clockSource: ClockSource
   /// False while the ledger cannot be written.
   public var storageIsHealthy: Bool
 }
@@ -55,7 +62,8 @@ extension Station {
       registration: provisioning.registration.rawValue, subprotocol: isOnline ? connection.subprotocol : nil,
       networkOnline: connection.networkOnline, faults: faults.filter { $0.evse == 0 }.map(\.name),
       evses: evses.indices.map { snapshot(at: $0) }, mainMeter: mainMeter.fresh(at: now),
-      queuedMessages: outbox.messages.count, storageIsHealthy: !storage.isFailing)
+      queuedMessages: outbox.messages.count, queuedBytes: outbox.bytes, thinnedMessages: outbox.thinned,
+      undeliveredMessages: undelivered.total, clockSource: clock.source, storageIsHealthy: !storage.isFailing)
   }
 
   private func snapshot(at index: Int) -> StationSnapshot.EVSE {

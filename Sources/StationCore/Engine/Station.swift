@@ -1,3 +1,4 @@
+import DequeModule
 import DeviceModel
 import OCPP
 
@@ -29,6 +30,12 @@ public struct Station: Sendable {
   var meterValues = MeterValues()
   var faults: [HardwareFault] = []
   var storage = Storage()
+  var clock: Clock
+  var undelivered: Undelivered
+  /// Tolerated deviations of the CSMS, counted since the start.
+  public internal(set) var quirks: [Quirk: Int] = [:]
+  /// What the ledger said of damage, until it is reported.
+  var damage: LedgerDamage?
   /// Readings of the station's main meter (EVSE 0).
   var mainMeter = MeterState()
   /// Set by `Input.shutdown`, a reset or a restart: nothing new begins, contactors are open.
@@ -45,8 +52,15 @@ public struct Station: Sendable {
     self.now = now
     random = SeededRandom(seed: start.seed)
     model = start.model
-    provisioning = Provisioning(bootReason: start.bootReason, clockIsVirtual: start.clockIsVirtual)
-    outbox = Outbox(restoring: start.ledger.outbox)
+    provisioning = Provisioning(
+      bootReason: start.bootReason, reservedEventIDs: Self.number(.eventIDs, in: start.ledger) ?? 0)
+    clock = Clock(at: now, isVirtual: start.clockIsVirtual, ledger: start.ledger)
+    outbox = Outbox(restoring: start.ledger.outbox, reservedIDs: Self.number(.outboxIDs, in: start.ledger) ?? 0)
+    undelivered = Undelivered(
+      restoring: start.ledger.records[.undelivered] ?? [:],
+      counters: start.ledger.records[.station]?[StationRecord.undelivered.rawValue].flatMap { try? JSONValue.parse($0) }
+    )
+    damage = start.ledger.damage
     availability = Availability(restoring: start.ledger.records[.availability] ?? [:])
     connection = Connection(urlOverride: start.csmsURL)
     evses = []
@@ -62,6 +76,7 @@ public struct Station: Sendable {
   /// Handles one input and returns what is to be done, in order. `now` must not go back in its monotonic part.
   public mutating func handle(_ input: Input, at now: StationTime) -> [Action] {
     self.now = now
+    noticeTime()
     switch input {
     case .start: begin()
     case .timer(let id): timerFired(id)
@@ -69,8 +84,8 @@ public struct Station: Sendable {
     case .hardware(let event): hardwareReported(event)
     case .network(let online): networkChanged(online: online)
     case .control(let id, let request): controlRequested(id: id, request)
-    case .commitFailed(let failure): commitFailed(failure)
-    case .storageLow: break
+    case .commitFailed(let failure, let refused): commitFailed(failure, refused: refused)
+    case .storageLow(let isLow): storageBecameLow(isLow)
     case .shutdown: shutdown()
     }
     settle()
@@ -87,9 +102,18 @@ public struct Station: Sendable {
   private mutating func drain() -> [Action] {
     var result: [Action] = []
     result.reserveCapacity(actions.count + 2)
-    if !writes.isEmpty { result.append(.commit(writes)) }
-    result.append(contentsOf: actions)
-    if !lateWrites.isEmpty { result.append(.commit(lateWrites)) }
+    if storage.isFailing {
+      for write in writes { storage.unsaved.insert(write.key) }
+      for write in lateWrites { storage.unsaved.insert(write.key) }
+      result.append(contentsOf: actions)
+    } else {
+      if !writes.isEmpty {
+        recordTime()
+        result.append(.commit(writes))
+      }
+      result.append(contentsOf: actions)
+      if !lateWrites.isEmpty { result.append(.commit(lateWrites)) }
+    }
     actions.removeAll(keepingCapacity: true)
     writes.removeAll(keepingCapacity: true)
     lateWrites.removeAll(keepingCapacity: true)
@@ -111,14 +135,6 @@ public struct Station: Sendable {
 
   mutating func stopTimer(_ id: TimerID) { emit(.cancelTimer(id)) }
 
-  /// UTC in milliseconds as OCPP messages show it: the wall clock, corrected by the CSMS where it is a time source.
-  var wallTime: Int64 { now.wall + provisioning.clockOffset }
-
-  /// Where `wallTime` comes from.
-  public var clockSource: ClockSource { .system }
-
-  var timestamp: DateTime { DateTime(unixMilliseconds: wallTime) }
-
   // MARK: Start and stop
 
   private mutating func begin() {
@@ -126,6 +142,8 @@ public struct Station: Sendable {
       .notice,
       "station \(connection.identity) starts: \(evses.count) EVSE\(evses.count == 1 ? "" : "s"), "
         + "\(outbox.messages.count) queued messages")
+    if let damage { log(.error, damage.text) }
+    rebaseEarlierBoots()
     initializeStatus()
     startResumeTimers()
     scheduleAlignedData()

@@ -1,32 +1,220 @@
-/// What the core knows of the ledger's health.
-struct Storage: Hashable, Sendable {
-  /// A commit has failed and not yet been made good: no new transaction is begun that could not be recorded.
-  var isFailing = false
+import DeviceModel
+import OCPP
 
-  /// Time between two attempts to write everything again, milliseconds.
+/// What the core knows of the ledger's health, and what it does while the ledger cannot be written.
+///
+/// While it fails, nothing is committed; what would have been is remembered by its key and written as it is then, when
+/// the medium takes it again. Messages leave without being on the medium first: with the CSMS they are safer than here. No
+/// new transaction begins (unless StartTransactionsWithoutStorage), a transaction whose Started is neither stored nor
+/// delivered gets no energy, and those in progress go on or pause as ContinueTransactionsWithoutStorage says.
+struct Storage: Sendable {
+  /// A commit has failed and not yet been made good.
+  var isFailing = false
+  /// The ledger lives on the space that it had kept in reserve.
+  var isLow = false
+  /// What the ledger does not hold as it is.
+  var unsaved: Set<LedgerKey> = []
+  /// Something was written again, and has not failed so far.
+  var isTrying = false
+  /// What to take back when an answer could not be given because its commit failed; oldest first.
+  var undo: [(callID: String, change: Undo)] = []
+
+  enum Undo: Sendable {
+    case variable(VariableAddress, value: String?, wasChanged: Bool)
+    case availability(key: String, operative: Bool)
+  }
+
+  /// Time between two attempts, milliseconds.
   static let retryInterval: Int64 = 10_000
+  /// Time without a failure after which what was written again counts as stored, milliseconds.
+  static let probation: Int64 = 2_000
+  /// Bytes written again at once.
+  static let chunk = 256 << 10
+  static let undoLimit = 64
+}
+
+/// The station's own records in the ledger (`LedgerCollection.station`).
+enum StationRecord: String, CaseIterable {
+  /// Outbox ids below this one may have been used.
+  case outboxIDs
+  /// Ids of NotifyEvent's events below this one may have been used.
+  case eventIDs
+  /// Counters of the undelivered store.
+  case undelivered
+  /// A wall time that has certainly passed, UTC milliseconds.
+  case time
+  /// Number of the last boot whose clock was not set.
+  case boot
 }
 
 extension Station {
-  /// A commit failed; the actions that waited for it were not carried out. Everything that must survive is written
-  /// again, whole, until it succeeds. Commands that were dropped with it are repeated by their own time-outs.
-  mutating func commitFailed(_ failure: LedgerFailure) {
-    if !storage.isFailing { log(.error, "the ledger cannot be written, no new transaction is begun: \(failure.text)") }
-    storage.isFailing = true
-    for index in evses.indices { evses[index].contactorCommanded = evses[index].contactorClosed }
+  mutating func persistStation(_ record: StationRecord) {
+    persist(.put(.station, key: record.rawValue, value: value(of: record)))
+  }
+
+  private func value(of record: StationRecord) -> [UInt8] {
+    switch record {
+    case .outboxIDs: return Array(String(outbox.reservedIDs).utf8)
+    case .eventIDs: return Array(String(provisioning.reservedEventIDs).utf8)
+    case .undelivered: return undelivered.counters.bytes
+    case .time: return Array(String(clock.recorded).utf8)
+    case .boot: return Array(String(clock.boot).utf8)
+    }
+  }
+
+  static func number(_ record: StationRecord, in ledger: LedgerSnapshot) -> Int64? {
+    ledger.records[.station]?[record.rawValue].flatMap { Int64(String(decoding: $0, as: UTF8.self)) }
+  }
+
+  /// A transaction may begin: the ledger can take it, or configuration does not ask for that.
+  var mayRecordTransaction: Bool {
+    guard flag(Setting.startTransactionsWithoutStorage, default: false) else {
+      return !storage.isFailing && !outboxIsFull
+    }
+    return true
+  }
+
+  /// Energy may flow as far as the ledger is concerned.
+  func storageAllowsEnergy(at index: Int) -> Bool {
+    guard storage.isFailing else { return true }
+    guard let transaction = evses[index].transaction else { return mayRecordTransaction }
+    if let id = transaction.startMessage, storage.unsaved.contains(.message(id)), outbox.message(id) != nil {
+      return flag(Setting.startTransactionsWithoutStorage, default: false)
+    }
+    return flag(Setting.continueTransactionsWithoutStorage, default: true)
+  }
+
+  /// A commit failed; the actions that waited for it were not carried out.
+  mutating func commitFailed(_ failure: LedgerFailure, refused: [Action]) {
+    storage.unsaved.formUnion(failure.keys)
+    storage.isTrying = false
     startTimer(.storage, after: Storage.retryInterval)
+    if !storage.isFailing {
+      storage.isFailing = true
+      log(.error, "the ledger cannot be written, no new transaction begins: \(failure.text)")
+      if failure.kind == .full { securityEvent("MemoryExhaustion", failure.text) }
+      faultRaised(Self.storageFault)
+    }
+    for action in refused { takeBack(action) }
+  }
+
+  /// Low severity: it is told, and blocks nothing by itself.
+  private static let storageFault = HardwareFault(name: "StorageFailure", evse: 0, severity: .low)
+
+  /// An action was not carried out because the commit before it failed. What still holds is derived anew by `settle`.
+  private mutating func takeBack(_ action: Action) {
+    switch action {
+    case .send(let frame): unsent(frame)
+    case .hardware(.contactor(let id, _)):
+      guard evses.indices.contains(id - 1) else { return }
+      evses[id - 1].contactorCommanded = evses[id - 1].contactorClosed
+    case .hardware(.offer(let id, let connector, _)):
+      guard evses.indices.contains(id - 1) else { return }
+      evses[id - 1].offer = nil
+      evses[id - 1].offerSince = nil
+      emit(.hardware(.offer(evse: id, connector: connector, milliamperes: nil)))
+    case .hardware(.lock(let id, let connector, _)):
+      guard evses.indices.contains(id - 1), evses[id - 1].connectors.indices.contains(connector - 1) else { return }
+      evses[id - 1].connectors[connector - 1].lockCommanded = evses[id - 1].connectors[connector - 1].locked
+    default: break
+    }
+  }
+
+  /// A frame did not leave. Our call is not outstanding then; an answer becomes a refusal, and what it accepted is
+  /// taken back.
+  private mutating func unsent(_ frame: [UInt8]) {
+    guard case .array(let parts)? = try? JSONValue.parse(frame), parts.count >= 3, let id = parts[1].stringValue else {
+      return
+    }
+    if connection.rpc.outstanding?.id == id { return callNotSent() }
+    guard parts[0] == .int(3), isOnline else { return }
+    for (callID, change) in storage.undo.reversed() where callID == id { undo(change) }
+    storage.undo.removeAll { $0.callID == id }
+    emit(.send(RPCEndpoint.failure(of: id, .internalError, "the station could not store it")))
+  }
+
+  private mutating func undo(_ change: Storage.Undo) {
+    switch change {
+    case .variable(let address, let value, let wasChanged):
+      _ = model.set(value ?? "", address.component, address.variable, address.attribute, by: .station)
+      provisioning.changedVariables[address.persistentKey] = wasChanged ? value : nil
+    case .availability(let key, let operative): availability.set(key, operative: operative)
+    }
+  }
+
+  mutating func rememberUndo(_ call: IncomingCall, _ change: Storage.Undo) {
+    if storage.undo.count >= Storage.undoLimit { storage.undo.removeFirst() }
+    storage.undo.append((call.id, change))
+  }
+
+  mutating func storageBecameLow(_ isLow: Bool) {
+    guard storage.isLow != isLow else { return }
+    storage.isLow = isLow
+    log(isLow ? .error : .notice, isLow ? "the medium is nearly full" : "the medium has space again")
+    if isLow { securityEvent("MemoryExhaustion", "the medium of the ledger is nearly full") }
+    if !isLow, storage.isFailing { retryStorage() }
   }
 
   mutating func retryStorage() {
     guard storage.isFailing else { return }
-    // Taken for good until another `commitFailed` says otherwise.
-    storage.isFailing = false
-    log(.notice, "writing the ledger again")
-    for message in outbox.messages { persist(.enqueue(message.queued)) }
-    for index in evses.indices { persistTransaction(at: index) }
-    for (key, value) in availability.records { persist(.put(.availability, key: key, value: value)) }
-    for (key, value) in provisioning.changedVariables.sorted(by: { $0.key < $1.key }) {
-      persist(.put(.variable, key: key, value: Array(value.utf8)))
+    if storage.isTrying, storage.unsaved.isEmpty {
+      storage.isFailing = false
+      storage.isTrying = false
+      log(.notice, "the ledger is written again")
+      faultCleared(Self.storageFault)
+      return
+    }
+    storage.isTrying = true
+    emit(.commit(takeUnsaved()))
+    startTimer(.storage, after: Storage.probation)
+  }
+
+  /// The next part of what is not saved, as it is now: messages in their order, then records, so that a transaction's
+  /// record does not go before its last event is there.
+  private mutating func takeUnsaved() -> [LedgerWrite] {
+    let keys = storage.unsaved.sorted { $0.precedes($1) }
+    var writes: [LedgerWrite] = []
+    var size = 0
+    for key in keys where size < Storage.chunk {
+      let write = current(key)
+      if case .enqueue(let message) = write { size += message.payload.count }
+      if case .put(_, _, let value) = write { size += value.count }
+      size += 64
+      writes.append(write)
+      storage.unsaved.remove(key)
+    }
+    // Nothing to write proves nothing: the time is as good as anything.
+    if writes.isEmpty { writes = [.put(.station, key: StationRecord.time.rawValue, value: value(of: .time))] }
+    return writes
+  }
+
+  /// What the ledger should hold under a key.
+  private func current(_ key: LedgerKey) -> LedgerWrite {
+    switch key {
+    case .message(let id): return outbox.message(id).map(LedgerWrite.enqueue) ?? .dequeue(id: id)
+    case .record(let collection, let key):
+      return record(collection, key).map { .put(collection, key: key, value: $0) } ?? .delete(collection, key: key)
+    }
+  }
+
+  private func record(_ collection: LedgerCollection, _ key: String) -> [UInt8]? {
+    switch collection {
+    case .variable: return provisioning.changedVariables[key].map { Array($0.utf8) }
+    case .transaction: return Int(key).flatMap { transactionRecord(evse: $0) }
+    case .availability: return availability.records[key]
+    case .station: return StationRecord(rawValue: key).map { value(of: $0) }
+    case .undelivered: return undelivered.record(key)?.bytes
+    }
+  }
+}
+
+extension LedgerKey {
+  fileprivate func precedes(_ other: LedgerKey) -> Bool {
+    switch (self, other) {
+    case (.message(let a), .message(let b)): return a < b
+    case (.message, .record): return true
+    case (.record, .message): return false
+    case (.record(let a, let key), .record(let b, let otherKey)): return (a.rawValue, key) < (b.rawValue, otherKey)
     }
   }
 }

@@ -11,7 +11,8 @@ extension Input {
     case .network(let online): return .tagged("network", ["online": .bool(online)])
     case .control(let id, let request):
       return .tagged("control", ["id": .integer(id), "request": request.journal])
-    case .commitFailed(let failure): return .tagged("commitFailed", failure.journalMembers)
+    case .commitFailed(let failure, let refused):
+      return .tagged("commitFailed", ["failure": failure.journal, "refused": .array(refused.map(\.journal))])
     case .storageLow(let isLow): return .tagged("storageLow", ["isLow": .bool(isLow)])
     case .shutdown: return "shutdown"
     }
@@ -31,7 +32,11 @@ extension Input {
       let fields = try tagged.fields()
       let request = try JournalCase(try fields.value("request"), "in.control.request")
       self = .control(id: try fields.int64("id"), try ControlRequest(journal: request))
-    case "commitFailed": self = .commitFailed(try LedgerFailure(journal: tagged.fields()))
+    case "commitFailed":
+      let fields = try tagged.fields()
+      var refused: [Action] = []
+      for value in try fields.array("refused") { refused.append(try Action(journal: value)) }
+      self = .commitFailed(try LedgerFailure(journal: fields.value("failure")), refused: refused)
     case "storageLow": self = .storageLow(try tagged.fields().bool("isLow"))
     case "shutdown": self = .shutdown
     default: throw tagged.unknown()
@@ -49,6 +54,7 @@ extension ControlRequest {
           "vendorId": .string(vendorId), "messageId": messageId.map { .string($0) },
           "data": data.map { .document($0) },
         ])
+    case .discardUndelivered: return "discardUndelivered"
     }
   }
 
@@ -59,6 +65,7 @@ extension ControlRequest {
       self = .dataTransfer(
         vendorId: try fields.string("vendorId"), messageId: try fields.stringIfPresent("messageId"),
         data: try fields.documentIfPresent("data"))
+    case "discardUndelivered": self = .discardUndelivered
     default: throw tagged.unknown()
     }
   }

@@ -2,11 +2,12 @@ import OCPP
 
 /// What the ledger says, as JSON values and back.
 extension LedgerFailure {
-  var journalMembers: KeyValuePairs<String, JSONValue?> {
-    ["kind": .string(kind.rawValue), "text": .string(text), "keys": .array(keys.map(\.journal))]
+  var journal: JSONValue {
+    .members(["kind": .string(kind.rawValue), "text": .string(text), "keys": .array(keys.map(\.journal))])
   }
 
-  init(journal fields: JournalFields) throws(JournalError) {
+  init(journal value: JSONValue) throws(JournalError) {
+    let fields = try JournalFields(value, "in.commitFailed.failure")
     var keys: [LedgerKey] = []
     for value in try fields.array("keys") { keys.append(try LedgerKey(journal: value)) }
     self.init(try fields.choice("kind"), try fields.string("text"), keys: keys)

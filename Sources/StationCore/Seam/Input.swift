@@ -44,17 +44,19 @@ public enum Input: Hashable, Sendable {
   case network(online: Bool)
   /// A control-socket command that the CSMS must answer.
   case control(id: Int64, ControlRequest)
-  /// The ledger could not commit. The actions that depended on it were not carried out.
-  case commitFailed(LedgerFailure)
+  /// The ledger could not commit. These actions depended on it and were not carried out.
+  case commitFailed(LedgerFailure, refused: [Action])
   /// The medium is (no longer) so full that the ledger lives on the space it had kept in reserve.
   case storageLow(Bool)
   /// Stop in an orderly way (SIGTERM).
   case shutdown
 }
 
-/// Control-socket commands that go through the core because the CSMS answers them.
+/// Control-socket commands that go through the core: the CSMS answers them, or the ledger holds what they change.
 public enum ControlRequest: Hashable, Sendable {
   case dataTransfer(vendorId: String, messageId: String?, data: JSONValue?)
+  /// Not the CSMS' to answer: deletes what is in the undelivered store once it is exported. Answers `discarded`.
+  case discardUndelivered
 }
 
 /// Names a timer. Setting it again replaces it.

@@ -23,6 +23,8 @@ final class StationBench {
   /// Set false to play the contactor and the lock by hand.
   var hardwareFollows = true
   var answersPing = true
+  /// Set to make commits fail; they leave nothing behind.
+  var ledgerFails: LedgerFailure.Kind?
   /// What the CSMS answers by action; `nil` leaves the call open.
   var responder: (Call) -> JSONValue? = StationBench.accepting
   /// Everything that went in and came out, as `station run --journal` records it.
@@ -55,8 +57,12 @@ final class StationBench {
     }
   }
 
-  init(_ settings: [String: String] = [:], folder: String = "ac-two-evse", ledger: LedgerSnapshot = LedgerSnapshot()) {
+  init(
+    _ settings: [String: String] = [:], folder: String = "ac-two-evse", ledger: LedgerSnapshot = LedgerSnapshot(),
+    wall: Int64? = nil
+  ) {
     self.ledger = ledger
+    if let wall { now.wall = wall }
     let start = StationStart(
       model: Self.model(folder, settings), ledger: ledger, seed: 42, bootReason: .powerUp,
       csmsURL: "ws://127.0.0.1:1", identity: "cp001")
@@ -119,7 +125,19 @@ final class StationBench {
       journal += Journal.line(for: next, at: now, clock: station.clockSource, actions: produced) + [0x0A]
       inputCount += 1
       actions.append(contentsOf: produced)
-      for action in produced { pending.append(contentsOf: carryOut(action)) }
+      for (position, action) in produced.enumerated() {
+        if case .commit(let writes) = action, let kind = ledgerFails {
+          // As ActionSequencer does: what is behind the commit is refused, unless it waits for nothing.
+          let behind = produced[(position + 1)...].filter {
+            if case .commit = $0 { return false }
+            return !$0.isImmediate
+          }
+          for action in produced[(position + 1)...] where action.isImmediate { pending += carryOut(action) }
+          pending.append(.commitFailed(LedgerFailure(kind, "test", keys: writes.map(\.key)), refused: Array(behind)))
+          break
+        }
+        pending.append(contentsOf: carryOut(action))
+      }
     }
   }
 
@@ -238,6 +256,9 @@ final class StationBench {
     }
     advance(to: end)
   }
+
+  /// Somebody sets the wall clock.
+  func jumpWall(milliseconds: Int64) { now.wall += milliseconds }
 
   func wait(seconds: Int64) { wait(milliseconds: seconds * 1000) }
 

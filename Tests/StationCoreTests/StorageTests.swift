@@ -1,0 +1,169 @@
+import OCPP
+import StationCore
+import Testing
+
+/// The ledger cannot be written: what goes on, what does not, and that nothing is missing afterwards.
+@Suite("Storage: a failing ledger and its recovery")
+struct StorageTests {
+  private let settings = ["TxCtrlr/TxStartPoint": "EVConnected", "TxCtrlr/TxStopPoint": "EVConnected"]
+
+  private func outboxIDs(_ bench: StationBench) -> [Int64] { bench.ledger.outbox.map(\.id) }
+
+  @Test func noNewTransactionBeginsAndTheCSMSIsTold() {
+    let bench = StationBench(settings).boot()
+    bench.ledgerFails = .full
+    bench.call(
+      "SetVariables",
+      [
+        "setVariableData": [
+          [
+            "component": ["name": "TxCtrlr"], "variable": ["name": "EVConnectionTimeOut"], "attributeValue": "33",
+          ]
+        ]
+      ])
+    #expect(bench.calls("SecurityEventNotification").last?.text("type") == "MemoryExhaustion")
+    #expect(bench.calls("NotifyEvent").last?.text("eventData.0.techInfo") == "StorageFailure")
+    bench.forgetCalls()
+    bench.plugIn()
+    bench.swipe()
+    bench.pilot(.c)
+    #expect(bench.calls("TransactionEvent").isEmpty)
+    #expect(bench.contactorClosed[1] != true)
+    #expect(!bench.station.snapshot.storageIsHealthy)
+  }
+
+  /// The answer did not leave, so the value must not stay in force.
+  @Test func anAnswerThatCouldNotBeStoredBecomesARefusal() {
+    let bench = StationBench(settings).boot()
+    bench.ledgerFails = .medium
+    let set: JSONValue = [
+      "setVariableData": [
+        ["component": ["name": "TxCtrlr"], "variable": ["name": "EVConnectionTimeOut"], "attributeValue": "33"]
+      ]
+    ]
+    let get: JSONValue = [
+      "getVariableData": [["component": ["name": "TxCtrlr"], "variable": ["name": "EVConnectionTimeOut"]]]
+    ]
+    let before = bench.call("GetVariables", get)?.text("getVariableResult.0.attributeValue")
+    #expect(before != "33")
+    #expect(bench.call("SetVariables", set) == .error("InternalError"))
+    #expect(bench.call("GetVariables", get)?.text("getVariableResult.0.attributeValue") == before)
+    #expect(bench.call("SetVariables", set)?.text("setVariableResult.0.attributeStatus") == "Rejected")
+    bench.ledgerFails = nil
+    bench.wait(seconds: 30)
+    #expect(bench.call("SetVariables", set)?.text("setVariableResult.0.attributeStatus") == "Accepted")
+    #expect(bench.ledger.records[.variable]?.values.contains(Array("33".utf8)) == true)
+  }
+
+  @Test func anAvailabilityThatCouldNotBeStoredIsTakenBack() {
+    let bench = StationBench(settings).boot()
+    bench.ledgerFails = .readOnly
+    let change: JSONValue = ["operationalStatus": "Inoperative", "evse": ["id": 1]]
+    #expect(bench.call("ChangeAvailability", change) == .error("InternalError"))
+    #expect(bench.station.snapshot.evses[0].operative)
+    #expect(bench.call("ChangeAvailability", change)?.text("status") == "Rejected")
+    bench.ledgerFails = nil
+    bench.wait(seconds: 30)
+    #expect(bench.call("ChangeAvailability", change)?.text("status") == "Accepted")
+    #expect(bench.ledger.records[.availability]?["evse/1"] != nil)
+  }
+
+  /// The first thing that fails is the Started event: no energy without a record, then all is made good.
+  @Test func aTransactionWhoseBeginIsNotStoredGetsNoEnergyUntilItIs() {
+    let bench = StationBench(settings.merging(["AuthCtrlr/OfflineTxForUnknownIdEnabled": "true"]) { $1 }).boot()
+    bench.linkDown()
+    bench.ledgerFails = .full
+    bench.plugIn()
+    #expect(bench.station.snapshot.evses[0].transaction != nil)
+    bench.swipe()
+    bench.pilot(.c)
+    #expect(bench.contactorClosed[1] != true)
+    bench.ledgerFails = nil
+    bench.wait(seconds: 30)
+    #expect(bench.station.snapshot.storageIsHealthy)
+    #expect(bench.contactorClosed[1] == true)
+    #expect(bench.ledger.outbox.contains { $0.transactionID == bench.station.snapshot.evses[0].transaction?.id })
+  }
+
+  @Test(arguments: [true, false])
+  func chargingInProgressFollowsConfiguration(continues: Bool) {
+    let bench = StationBench(
+      settings.merging(["InternalCtrlr/ContinueTransactionsWithoutStorage": continues ? "true" : "false"]) { $1 }
+    ).boot()
+    bench.plugIn()
+    bench.swipe()
+    bench.pilot(.c)
+    #expect(bench.contactorClosed[1] == true)
+    bench.ledgerFails = .full
+    bench.forgetCalls()
+    bench.pilot(.b)
+    bench.pilot(.c)
+    #expect(bench.contactorClosed[1] == continues)
+    bench.ledgerFails = nil
+    bench.wait(seconds: 30)
+    #expect(bench.contactorClosed[1] == true)
+    bench.swipe()
+    bench.plugOut()
+    let numbers = bench.calls("TransactionEvent").compactMap { $0["seqNo"]?.intValue }
+    #expect(numbers == Array(numbers[0]..<numbers[0] + numbers.count))
+    #expect(bench.events.last?.hasPrefix("Ended") == true)
+    #expect(bench.ledger.outbox.isEmpty)
+    #expect(bench.ledger.records[.transaction]?.isEmpty != false)
+  }
+
+  /// Offline and without a ledger: everything is in memory, and on the medium once it takes it again.
+  @Test func whatHappenedMeanwhileIsWrittenAfterwards() {
+    let bench = StationBench(settings).boot()
+    bench.plugIn()
+    bench.swipe()
+    bench.pilot(.c)
+    bench.linkDown()
+    bench.ledgerFails = .medium
+    bench.pilot(.b)
+    bench.swipe()
+    bench.plugOut()
+    #expect(bench.ledger.outbox.isEmpty)
+    bench.wait(seconds: 60)
+    bench.ledgerFails = nil
+    bench.wait(seconds: 30)
+    #expect(bench.station.snapshot.queuedMessages == bench.ledger.outbox.count)
+    #expect(bench.ledger.outbox.count >= 3)
+    #expect(bench.ledger.records[.transaction]?.isEmpty != false)
+    let again = bench.restarted(settings).boot()
+    #expect(again.events.last?.hasPrefix("Ended") == true)
+    #expect(again.ledger.outbox.isEmpty)
+  }
+
+  /// A pilot offer that was refused with its commit is not believed to be in force.
+  @Test func aRefusedOfferIsMadeAgain() {
+    let bench = StationBench(["TxCtrlr/TxStartPoint": "Authorized", "TxCtrlr/TxStopPoint": "EVConnected"]).boot()
+    bench.responder = { $0.action == "TransactionEvent" ? nil : StationBench.accepting($0) }
+    bench.plugIn()
+    bench.ledgerFails = .medium
+    bench.swipe()
+    #expect(bench.offers[1] == nil)
+    bench.ledgerFails = nil
+    bench.wait(seconds: 30)
+    #expect(bench.offers[1] == 32_000)
+  }
+
+  /// With the CSMS a Started event is as safe as on the medium.
+  @Test func aTransactionThatTheCSMSHasMayGoOn() {
+    let bench = StationBench(settings).boot()
+    bench.ledgerFails = .medium
+    bench.plugIn()
+    bench.swipe()
+    bench.pilot(.c)
+    #expect(bench.events.first == "Started CablePluggedIn EVConnected")
+    #expect(bench.contactorClosed[1] == true)
+  }
+
+  @Test func lowSpaceIsASecurityEvent() {
+    let bench = StationBench(settings).boot()
+    bench.input(.storageLow(true))
+    bench.input(.storageLow(true))
+    #expect(bench.calls("SecurityEventNotification").filter { $0.text("type") == "MemoryExhaustion" }.count == 1)
+    bench.plugIn()
+    #expect(bench.events == ["Started CablePluggedIn EVConnected"])
+  }
+}
