@@ -109,11 +109,12 @@ class Peer:
 class Running:
     """A station with its own directory, connected to a Peer."""
 
-    def __init__(self, binary: Path, folder: Path):
+    def __init__(self, binary: Path, folder: Path, *options: str):
+        self.folder = folder
         self.peer = Peer()
         environment = {key: value for key, value in os.environ.items() if not key.startswith("STATION_")}
         arguments = [str(binary / "station"), "run", "--config-dir", str(ROOT / "DeviceModel/ac-two-evse"), "--data-dir", str(folder)]
-        arguments += ["--csms-url", f"ws://127.0.0.1:{self.peer.port}", "--log-level", "error"]
+        arguments += ["--csms-url", f"ws://127.0.0.1:{self.peer.port}", "--log-level", "error", *options]
         self.start = time.monotonic()
         self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, env=environment)
         self.peer.accept()
@@ -135,6 +136,23 @@ class Running:
     def private_dirty(self) -> int:
         text = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
         return int(next(line.split()[1] for line in text.splitlines() if line.startswith("Private_Dirty:")))
+
+    def control(self, *commands: dict) -> list[dict]:
+        """The answers of the control socket, one per command."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(self.folder / "control.sock"))
+            lines = client.makefile("rb")
+            answers = []
+            for command in commands:
+                client.sendall(json.dumps(command).encode() + b"\n")
+                answers.append(json.loads(lines.readline()))
+                if answers[-1]["ok"] is not True:
+                    raise SystemExit(f"bench: {command}: {answers[-1]}")
+            return answers
+
+    def written(self) -> int:
+        """Bytes that the ledger has handed to the file system since the start."""
+        return self.control({"cmd": "state"})[0]["station"]["ledger"]["bytesWritten"]
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
@@ -170,6 +188,50 @@ def python_package() -> float:
         return best
 
     return asyncio.run(rounds())
+
+
+def flush(binary: Path, folder: Path, events: int) -> float:
+    """Queued TransactionEvents per second that leave after a reconnection, to a CSMS that answers at once."""
+    running = Running(binary, folder, "--set", "TxCtrlr/TxStartPoint=EVConnected", "--set", "TxCtrlr/TxStopPoint=EVConnected")
+    running.control({"cmd": "network", "online": False})
+    session = ({"cmd": "plugIn", "evse": 1}, {"cmd": "plugOut", "evse": 1})  # Started and Ended
+    running.control(*session * (events // 2))
+    running.peer.link.close()
+    running.peer.buffer = b""
+    running.control({"cmd": "network", "online": True})
+    running.peer.accept()
+    seen: set[tuple[str, int]] = set()
+    start = 0.0
+    while len(seen) < events:
+        message = running.peer.receive()
+        if message[2] == "TransactionEvent":
+            start = start or time.monotonic()
+            seen.add((message[3]["transactionInfo"]["transactionId"], message[3]["seqNo"]))
+        running.peer.answer(message)
+    seconds = time.monotonic() - start
+    running.peer.settle()
+    running.stop()
+    return events / seconds
+
+
+def wear(binary: Path, folder: Path, quick: bool) -> tuple[float, float]:
+    """Bytes that the ledger writes in a session of 10 minutes with a meter value a minute, and in an idle day."""
+    scale = 120 if quick else 60
+    running = Running(binary, folder, "--time-scale", str(scale), "--set", "SampledDataCtrlr/TxUpdatedInterval=60")
+    before = running.written()
+    running.control({"cmd": "plugIn", "evse": 1}, {"cmd": "swipe", "idToken": "DEADBEEF"})
+    running.peer.serve(600 / scale)
+    running.control({"cmd": "swipe", "idToken": "DEADBEEF"}, {"cmd": "plugOut", "evse": 1})
+    running.peer.settle()
+    session = running.written() - before
+    running.stop()
+    scale = 8640 if quick else 1440
+    running = Running(binary, folder, "--time-scale", str(scale))
+    before = running.written()
+    running.peer.serve(86400 / scale)
+    idle = running.written() - before
+    running.stop()
+    return session, idle
 
 
 def measure(binary: Path, quick: bool) -> dict[str, tuple[float, str, str]]:
@@ -211,6 +273,11 @@ def measure(binary: Path, quick: bool) -> dict[str, tuple[float, str, str]]:
                 running.peer.call(1000 * count + 50 + number, "GetVariables", payload)
             figures[f"GetVariables, {count} item{'s' * (count > 1)}, CPU per call"] = ((running.cpu() - before) / calls * 1e6, "µs", want)
         running.stop()
+        rate = flush(binary, Path(scratch) / "queue", 1000)
+        figures["1,000 queued TransactionEvents, flushed"] = (rate, "/s", "> 3000")
+        session, idle = wear(binary, Path(scratch) / "wear", quick)
+        figures["written to disk per session of 10 minutes"] = (session / 1024, "KiB", "")
+        figures["written to disk per idle day"] = (idle / 1024, "KiB", "")
     codec = json.loads(subprocess.check_output([str(ROOT / ".build-release/release/bench-codec"), str(SAMPLE)]))[0]
     ours = codec["decodeNanoseconds"] + codec["encodeNanoseconds"]
     figures["TransactionEvent decode"] = (codec["decodeNanoseconds"] / 1000, "µs", "")

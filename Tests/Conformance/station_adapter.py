@@ -157,7 +157,7 @@ class OurStation(StationAdapter):
         super().__init__(launch)
         # Paths of unix sockets are short (108 bytes); the folder of the test may not be.
         self._sockets = Path(tempfile.mkdtemp(prefix="station-"))
-        self._socket = self._sockets / "control"
+        self.control_socket = self._sockets / "control"
         self._process: asyncio.subprocess.Process | None = None
         self._supervisor: asyncio.Task | None = None
         self._control: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -187,7 +187,7 @@ class OurStation(StationAdapter):
             "--certs-dir",
             str(folder / "certs"),
             "--control-socket",
-            str(self._socket),
+            str(self.control_socket),
             "--csms-url",
             launch.csms_url,
             "--station-id",
@@ -298,7 +298,7 @@ class OurStation(StationAdapter):
     async def _command(self, cmd: str, **fields: Any) -> dict:
         async with self._commanding:
             if self._control is None:
-                self._control = await asyncio.open_unix_connection(str(self._socket), limit=2**22)
+                self._control = await asyncio.open_unix_connection(str(self.control_socket), limit=2**22)
             reader, writer = self._control
             try:
                 line = {"id": 1, "cmd": cmd} | {key: value for key, value in fields.items() if value is not None}

@@ -43,8 +43,9 @@ async def test_killed_during_a_session(rig: Rig, resumes: bool, keeps: bool):
 
 
 async def run(*arguments: str) -> tuple[int, str]:
+    """Exit code and output of `station` with these arguments."""
     process = await asyncio.create_subprocess_exec(
-        str(station_binary()), "run", *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        str(station_binary()), *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
     output, _ = await asyncio.wait_for(process.communicate(), 10)
     return process.returncode or 0, output.decode()
@@ -68,7 +69,7 @@ async def test_second_process_is_refused(rig: Rig):
     """A data directory serves one process; the second one says which process has it, and ends"""
     await rig.start()
     data = rig.station.launch.folder / "data"
-    code, output = await run(*options(rig, data), "--control-socket", str(data / "second.sock"))
+    code, output = await run("run", *options(rig, data), "--control-socket", str(data / "second.sock"))
     assert (code, len(output.strip().splitlines())) == (3, 1), output
     assert str(data) in output
 
@@ -78,14 +79,14 @@ async def test_unusable_data_directories(rig: Rig, tmp_path):
     await rig.start()
     file = tmp_path / "file"
     file.write_text("not a directory")
-    code, output = await run(*options(rig, file))
+    code, output = await run("run", *options(rig, file))
     assert (code, len(output.strip().splitlines())) == (3, 1), output
     damaged = tmp_path / "damaged"
     damaged.mkdir(mode=0o700)
     names = [one.name for one in (rig.station.launch.folder / "data").iterdir()]
     (name,) = [one for one in names if one.endswith((".sqlite", ".db"))]
     (damaged / name).write_bytes(b"no database " * 1000)
-    code, output = await run(*options(rig, damaged))
+    code, output = await run("run", *options(rig, damaged))
     assert (code, len(output.strip().splitlines())) == (3, 1), output
     assert (damaged / name).read_bytes() == b"no database " * 1000
 
@@ -93,5 +94,5 @@ async def test_unusable_data_directories(rig: Rig, tmp_path):
 async def test_control_socket_is_the_owners(rig: Rig):
     """The control socket has mode 0600"""
     await rig.start()
-    mode = os.stat(rig.station._socket).st_mode  # noqa: SLF001 - the adapter's own path
+    mode = os.stat(rig.station.control_socket).st_mode
     assert stat.S_IMODE(mode) == 0o600

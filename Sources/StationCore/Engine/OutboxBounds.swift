@@ -5,8 +5,8 @@ import OCPP
 ///
 /// Below three quarters of OutboxMaxBytes nothing is lost. Above, Updated events are thinned: in every transaction the
 /// second, fourth, sixth ... of them goes, never the latest, first only those that bring nothing but meter values, then
-/// those that tell a charging state; an event that carries a token stays. Started and Ended are never dropped. When
-/// nothing is left to thin and the bound is reached, no new transaction begins.
+/// the others; an event that carries a token stays. Started and Ended are never dropped. When nothing is left to thin
+/// and the bound is reached, no new transaction begins.
 enum OutboxBounds {
   /// Bound in bytes where the device model gives none: several days offline with two EVSEs that report every minute.
   static let defaultBytes = 8 << 20
@@ -14,14 +14,13 @@ enum OutboxBounds {
 
   /// What may be dropped, in the order in which it goes.
   enum Level: CaseIterable {
-    case meterValues, chargingStates
+    case meterValues, others
 
     func contains(_ event: TransactionEventRequest) -> Bool {
       guard event.eventType == .updated, event.idToken == nil else { return false }
       switch event.triggerReason {
       case .meterValuePeriodic, .meterValueClock: return true
-      case .chargingStateChanged, .chargingRateChanged: return self == .chargingStates
-      default: return false
+      default: return self == .others
       }
     }
   }

@@ -66,12 +66,9 @@ extension Station {
     ledger.records[.station]?[record.rawValue].flatMap { Int64(String(decoding: $0, as: UTF8.self)) }
   }
 
-  /// A transaction may begin: the ledger can take it, or configuration does not ask for that.
+  /// A transaction may begin: there is room for it, and the ledger can take it or configuration does not ask for that.
   var mayRecordTransaction: Bool {
-    guard flag(Setting.startTransactionsWithoutStorage, default: false) else {
-      return !storage.isFailing && !outboxIsFull
-    }
-    return true
+    !outboxIsFull && (!storage.isFailing || flag(Setting.startTransactionsWithoutStorage, default: false))
   }
 
   /// Energy may flow as far as the ledger is concerned.
