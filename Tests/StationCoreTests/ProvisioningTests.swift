@@ -185,7 +185,7 @@ struct ProvisioningTests {
   @Test func whatIsNotThereSaysSo() {
     let bench = StationBench().boot()
     #expect(bench.call("DataTransfer", ["vendorId": "x"])?.text("status") == "UnknownVendorId")
-    #expect(bench.call("ClearCache", [:]) == .error("NotSupported"))
+    #expect(bench.call("CancelReservation", ["reservationId": 1]) == .error("NotSupported"))
     #expect(bench.call("Nonsense", [:]) == .error("NotImplemented"))
     #expect(bench.call("GetVariables", ["getVariableData": []]) == .error("OccurrenceConstraintViolation"))
     let trigger = bench.call("TriggerMessage", ["requestedMessage": "SignCombinedCertificate"])

@@ -1,8 +1,8 @@
 import DeviceModel
 import OCPP
 
-/// Functional block C: who may charge. Without authorization cache and local list every token is asked of the CSMS;
-/// offline, OfflineTxForUnknownIdEnabled decides (C15.FR.08).
+/// Functional block C: who may charge. What the local list or the cache knows may be enough (C12-C14); what they do not
+/// know is asked of the CSMS, or offline left to OfflineTxForUnknownIdEnabled (C15.FR.08).
 struct Authorization: Sendable {
   /// A token on its way to the CSMS.
   struct Request: Sendable {
@@ -53,15 +53,53 @@ extension Station {
       grant(token, group: nil, info: nil, served: served, remoteStart: nil)
       return
     }
+    // Another token of the group ends the session without asking, when it is known here (C01.FR.03, C09.FR.07).
+    if let known = known(token)?.info, known.status == .accepted, let group = known.groupIdToken,
+      let id = served.first(where: { evses[$0 - 1].authorization?.groupIdToken?.isSame(as: group) == true }),
+      !served.contains(where: { isFree(at: $0 - 1) && evses[$0 - 1].isConnected })
+    {
+      log(.info, "EVSE \(id): stop by a known token of the group")
+      return stopLocally(at: id - 1, token)
+    }
+    check(token, served: served, remoteStart: nil)
+  }
+
+  /// What is known of a token here, and where it is known: the list comes before the cache (C13.FR.01, C14.FR.01).
+  private mutating func known(_ token: IdTokenType) -> (info: IdTokenInfoType, isListed: Bool)? {
+    if let info = listed(token) { return (info, true) }
+    // An entry of the list that has expired does not make way for the cache.
+    if listIsEnabled, localList.entries[token.storageKey] != nil { return nil }
+    return cached(token).map { ($0, false) }
+  }
+
+  /// Finds out whether a token may charge: here when that is allowed and enough, else by the CSMS.
+  mutating func check(_ token: IdTokenType, served: [Int], remoteStart: Authorization.RemoteStart?) {
+    let known = known(token)
+    let isLocalEnough = flag(
+      isOnline ? Setting.localPreAuthorize : Setting.localAuthorizeOffline, default: !isOnline)
+    if let known, known.info.status == .accepted,
+      isLocalEnough || flag(Setting.disableRemoteAuthorization, default: false)
+    {
+      log(.info, "token known in the \(known.isListed ? "local list" : "cache")")
+      let group = known.info.groupIdToken ?? remoteStart?.groupIdToken
+      return grant(token, group: group, info: known.info, served: served, remoteStart: remoteStart)
+    }
     if flag(Setting.disableRemoteAuthorization, default: false) {
-      log(.info, "token refused: not known here and DisableRemoteAuthorization is set")
+      log(.info, "token refused: not accepted here, and DisableRemoteAuthorization is set")
       return
     }
     guard isOnline else {
-      authorizeOffline(token, served: served, remoteStart: nil)
+      if let known { return log(.info, "token refused offline: known here as \(known.info.status.rawValue)") }
+      return authorizeOffline(token, served: served, remoteStart: remoteStart)
+    }
+    if let known, known.info.status != .accepted, isLocalEnough,
+      flag(
+        known.isListed ? Setting.localListDisablePostAuthorize : Setting.authCacheDisablePostAuthorize, default: false)
+    {
+      log(.info, "token refused: known here as \(known.info.status.rawValue), DisablePostAuthorize is set")
       return
     }
-    askCSMS(token, served: served, remoteStart: nil)
+    askCSMS(token, served: served, remoteStart: remoteStart)
   }
 
   /// Before the first Accepted a session needs TxBeforeAcceptedEnabled (B02.FR.03, B03.FR.01). A station that was
@@ -71,7 +109,7 @@ extension Station {
       || flag(Setting.txBeforeAcceptedEnabled, default: false)
   }
 
-  mutating func askCSMS(_ token: IdTokenType, served: [Int], remoteStart: Authorization.RemoteStart?) {
+  private mutating func askCSMS(_ token: IdTokenType, served: [Int], remoteStart: Authorization.RemoteStart?) {
     let isRepeated = authorization.requests.contains { $0.idToken.isSame(as: token) && $0.remoteStart == remoteStart }
     guard !isRepeated, authorization.requests.count < Authorization.limit else {
       log(.info, "token ignored: \(isRepeated ? "it is being authorized already" : "too many are being authorized")")
@@ -92,6 +130,7 @@ extension Station {
   mutating func authorizeAnswered(_ ticket: Int, _ response: AuthorizeResponse) {
     guard let request = takeRequest(ticket) else { return }
     let info = response.idTokenInfo
+    remember(request.idToken, info)
     guard info.status == .accepted else {
       log(.info, "token not accepted: \(info.status.rawValue)")
       return
@@ -107,7 +146,7 @@ extension Station {
     if isOnline {
       log(.info, "token not accepted: the CSMS gave no answer")
     } else {
-      authorizeOffline(request.idToken, served: request.evses, remoteStart: request.remoteStart)
+      check(request.idToken, served: request.evses, remoteStart: request.remoteStart)
     }
   }
 

@@ -40,7 +40,7 @@ extension Station {
       evse: evse, remoteStartId: request.remoteStartId, groupIdToken: request.groupIdToken)
     let needsNoCheck = request.idToken.type == .central || request.idToken.type == .noAuthorization
     if flag(Setting.authorizeRemoteStart, default: true), flag(Setting.authEnabled, default: true), !needsNoCheck {
-      askCSMS(request.idToken, served: [evse], remoteStart: start)
+      check(request.idToken, served: [evse], remoteStart: start)
     } else {
       authorize(
         at: evse - 1, request.idToken, group: request.groupIdToken, evses: [evse],

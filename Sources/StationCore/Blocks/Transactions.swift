@@ -309,7 +309,11 @@ extension Station {
 
   /// The CSMS' word on a transaction event: its token may turn out invalid (E05, C15).
   mutating func transactionEventAnswered(_ message: QueuedMessage, _ response: TransactionEventResponse) {
-    guard let info = response.idTokenInfo,
+    guard let info = response.idTokenInfo else { return }
+    if let token = (try? TransactionEventRequest.decode(message.payload, version: .v201))?.idToken {
+      remember(token, info)
+    }
+    guard
       let index = evses.firstIndex(where: { $0.transaction?.id == message.transactionID }),
       evses[index].ending == nil, var grant = evses[index].authorization
     else { return }

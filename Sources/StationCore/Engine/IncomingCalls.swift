@@ -31,6 +31,11 @@ extension Station {
     case RequestStopTransactionRequest.action: decode(payload, call) { $0.requestStopTransaction($1, call) }
     case GetTransactionStatusRequest.action: decode(payload, call) { $0.getTransactionStatus($1, call) }
     case TriggerMessageRequest.action: decode(payload, call) { $0.triggerMessage($1, call) }
+    case ClearCacheRequest.action: decode(payload, call) { $0.clearCache($1, call) }
+    case SendLocalListRequest.action:
+      if tooLong(payload, Setting.bytesPerSendLocalList, call) { return }  // D01.FR.11
+      decode(payload, call) { $0.sendLocalList($1, call) }
+    case GetLocalListVersionRequest.action: decode(payload, call) { $0.getLocalListVersion($1, call) }
     case DataTransferRequest.action: decode(payload, call) { $0.dataTransfer($1, call) }
     default:
       if OCPPAction.isKnown(call.action, version: .v201) {

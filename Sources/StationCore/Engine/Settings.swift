@@ -41,6 +41,21 @@ enum Setting {
   static let authorizeRemoteStart = VariableAddress("AuthCtrlr", "AuthorizeRemoteStart")
   static let offlineTxForUnknownIdEnabled = VariableAddress("AuthCtrlr", "OfflineTxForUnknownIdEnabled")
   static let disableRemoteAuthorization = VariableAddress("AuthCtrlr", "DisableRemoteAuthorization")
+  static let localAuthorizeOffline = VariableAddress("AuthCtrlr", "LocalAuthorizeOffline")
+  static let localPreAuthorize = VariableAddress("AuthCtrlr", "LocalPreAuthorize")
+
+  static let authCacheAvailable = VariableAddress("AuthCacheCtrlr", "Available")
+  static let authCacheEnabled = VariableAddress("AuthCacheCtrlr", "Enabled")
+  static let authCacheLifeTime = VariableAddress("AuthCacheCtrlr", "LifeTime")
+  static let authCachePolicy = VariableAddress("AuthCacheCtrlr", "Policy")
+  static let authCacheDisablePostAuthorize = VariableAddress("AuthCacheCtrlr", "DisablePostAuthorize")
+
+  static let localListAvailable = VariableAddress("LocalAuthListCtrlr", "Available")
+  static let localListEnabled = VariableAddress("LocalAuthListCtrlr", "Enabled")
+  static let localListSupportsExpiry = VariableAddress("LocalAuthListCtrlr", "SupportsExpiryDateTime")
+  static let localListDisablePostAuthorize = VariableAddress("LocalAuthListCtrlr", "DisablePostAuthorize")
+  static let itemsPerSendLocalList = VariableAddress("LocalAuthListCtrlr", "ItemsPerMessage")
+  static let bytesPerSendLocalList = VariableAddress("LocalAuthListCtrlr", "BytesPerMessage")
 
   static let sampledTxStartedMeasurands = VariableAddress("SampledDataCtrlr", "TxStartedMeasurands")
   static let sampledTxUpdatedMeasurands = VariableAddress("SampledDataCtrlr", "TxUpdatedMeasurands")

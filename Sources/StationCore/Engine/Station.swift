@@ -25,6 +25,8 @@ public struct Station: Sendable {
   var outbox: Outbox
   var provisioning: Provisioning
   var authorization = Authorization()
+  var authorizationCache: AuthorizationCache
+  var localList: LocalAuthorizationList
   var availability: Availability
   var evses: [EVSE]
   var meterValues = MeterValues()
@@ -61,6 +63,9 @@ public struct Station: Sendable {
       counters: start.ledger.records[.station]?[StationRecord.undelivered.rawValue].flatMap { try? JSONValue.parse($0) }
     )
     damage = start.ledger.damage
+    authorizationCache = AuthorizationCache(restoring: start.ledger.records[.authorizationCache] ?? [:])
+    localList = LocalAuthorizationList(
+      restoring: start.ledger.records[.localList] ?? [:], version: Self.number(.localListVersion, in: start.ledger))
     availability = Availability(restoring: start.ledger.records[.availability] ?? [:])
     connection = Connection(urlOverride: start.csmsURL)
     evses = []
@@ -145,6 +150,8 @@ public struct Station: Sendable {
     if let damage { log(.error, damage.text) }
     rebaseEarlierBoots()
     initializeStatus()
+    initializeCacheVariables()
+    updateListVariables()
     startResumeTimers()
     scheduleAlignedData()
     connect()

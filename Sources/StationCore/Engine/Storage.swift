@@ -22,6 +22,8 @@ struct Storage: Sendable {
   enum Undo: Sendable {
     case variable(VariableAddress, value: String?, wasChanged: Bool)
     case availability(key: String, operative: Bool)
+    case cache(AuthorizationCache)
+    case localList(LocalAuthorizationList)
   }
 
   /// Time between two attempts, milliseconds.
@@ -45,6 +47,7 @@ enum StationRecord: String, CaseIterable {
   case time
   /// Number of the last boot whose clock was not set.
   case boot
+  case localListVersion
 }
 
 extension Station {
@@ -59,6 +62,7 @@ extension Station {
     case .undelivered: return undelivered.counters.bytes
     case .time: return Array(String(clock.recorded).utf8)
     case .boot: return Array(String(clock.boot).utf8)
+    case .localListVersion: return Array(String(localList.version).utf8)
     }
   }
 
@@ -136,6 +140,12 @@ extension Station {
       _ = model.set(value ?? "", address.component, address.variable, address.attribute, by: .station)
       provisioning.changedVariables[address.persistentKey] = wasChanged ? value : nil
     case .availability(let key, let operative): availability.set(key, operative: operative)
+    case .cache(let before):
+      authorizationCache = before
+      initializeCacheVariables()
+    case .localList(let before):
+      localList = before
+      updateListVariables()
     }
   }
 
@@ -201,6 +211,8 @@ extension Station {
     case .availability: return availability.records[key]
     case .station: return StationRecord(rawValue: key).map { value(of: $0) }
     case .undelivered: return undelivered.record(key)?.bytes
+    case .authorizationCache: return authorizationCache.record(key)
+    case .localList: return localList.record(key)
     }
   }
 }

@@ -11,6 +11,10 @@ public enum LedgerCollection: String, Hashable, Sendable, CaseIterable {
   case availability
   /// Counters, boot state and whatever else the station itself must not forget; key: a name.
   case station
+  /// The authorization cache; key: type and identifier of the token.
+  case authorizationCache
+  /// The local authorization list; keys as in the cache.
+  case localList
   /// Messages that the station had to give up (E13.FR.04), for export; key: the outbox id.
   case undelivered
 }
