@@ -99,6 +99,20 @@ struct ConnectionTests {
     #expect(again?["offline"] == true)
   }
 
+  /// Found by the simulated world: the failed attempt and the offline mark fall into one input; the ledger holds what
+  /// will be sent.
+  // Proves: E11.FR.07
+  @Test func theLedgerHoldsTheMessageAsItWillBeSent() {
+    let bench = StationBench(["TxCtrlr/TxStartPoint": "EVConnected", "OCPPCommCtrlr/WebSocketPingInterval": "0"]).boot()
+    bench.responder = { $0.action == "TransactionEvent" ? nil : StationBench.accepting($0) }
+    bench.plugIn()
+    bench.wait(seconds: 300)
+    let queued = bench.ledger.outbox.first { $0.action == "TransactionEvent" }
+    let payload = queued.flatMap { try? JSONValue.parse($0.payload) }
+    #expect(bench.connectRequests.count > 1)
+    #expect(payload?["offline"] == true)
+  }
+
   // Proves: E13.FR.02, E13.FR.03, E13.FR.04, TC_E_41_CS, TC_E_50_CS
   @Test func failedDeliveryIsRetriedThenGivenUp() {
     let bench = StationBench([

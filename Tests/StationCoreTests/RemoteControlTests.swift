@@ -175,6 +175,23 @@ struct RemoteControlTests {
     #expect(bench.calls("StatusNotification").last?.text("connectorStatus") == "Faulted")
   }
 
+  /// Found by the simulated world: a close command that waited for a slow ledger is carried out after it was given up.
+  @Test func aContactorThatClosesAfterItWasGivenUpIsOpenedAgain() {
+    let bench = StationBench(["TxCtrlr/TxStartPoint": "EVConnected"]).boot()
+    bench.plugIn()
+    bench.swipe()
+    bench.hardwareFollows = false
+    bench.pilot(.c)
+    bench.wait(seconds: 60)
+    #expect(bench.station.snapshot.evses[0].faults == ["ContactorFailure"])
+    let commands = { bench.actions.filter { $0 == .hardware(.contactor(evse: 1, close: false)) }.count }
+    let before = commands()
+    bench.input(.hardware(.contactor(evse: 1, closed: true)))
+    #expect(commands() == before + 1)
+    bench.wait(seconds: 2)
+    #expect(bench.station.snapshot.evses[0].faults.contains("ContactorWelded"))
+  }
+
   // Proves: G05.FR.01, G05.FR.02, TC_G_20_CS
   @Test func noEnergyWithoutLock() {
     let bench = StationBench(["TxCtrlr/TxStartPoint": "EVConnected"]).boot()

@@ -4,8 +4,10 @@ import OCPP
 /// From states to hardware: who is offered how much, which contactor is closed, which plug is locked. Everything is
 /// derived anew after every input, so no path can forget to open something.
 extension Station {
-  /// Time for the contactor to follow, milliseconds.
-  private static let contactorTimeout: Int64 = 1500
+  /// Time for the contactor to open, milliseconds.
+  private static let openingTime: Int64 = 1500
+  /// Time for it to close, milliseconds; the command may wait for the ledger first.
+  private static let closingTime: Int64 = 10_000
   /// A contactor that fails this often in a row is a fault.
   private static let maxContactorFailures = 3
   /// Time a vehicle gets to ask for energy before it counts as the one that suspends, milliseconds.
@@ -74,7 +76,7 @@ extension Station {
     evses[index].contactorCommanded = close
     emit(.hardware(.contactor(evse: evse.id, close: close)))
     if close != evse.contactorClosed {
-      startTimer(.evse(TimerID.contactorName, evse.id), after: Self.contactorTimeout)
+      startTimer(.evse(TimerID.contactorName, evse.id), after: close ? Self.closingTime : Self.openingTime)
     }
   }
 
@@ -126,7 +128,10 @@ extension Station {
       evses[index].contactorFailures = 0
       stopTimer(.evse(TimerID.contactorName, evses[index].id))
     } else {
-      startTimer(.evse(TimerID.contactorName, evses[index].id), after: Self.contactorTimeout)
+      // It closed after all when it was given up, or by itself: said again, since no other change would.
+      if closed { emit(.hardware(.contactor(evse: evses[index].id, close: false))) }
+      startTimer(
+        .evse(TimerID.contactorName, evses[index].id), after: closed ? Self.openingTime : Self.closingTime)
     }
     if !closed { evses[index].reserved = nil }
   }
@@ -139,6 +144,8 @@ extension Station {
       if evse.ending != nil { finishTransaction(at: index) }
     } else {
       evses[index].contactorFailures += 1
+      // The command may still wait for the ledger: it must not be carried out when it is no longer meant.
+      emit(.hardware(.contactor(evse: evse.id, close: false)))
       evses[index].contactorCommanded = false  // asked again by `settleContactor`
       log(.error, "EVSE \(evse.id): the contactor did not close")
       if evses[index].contactorFailures >= Self.maxContactorFailures {

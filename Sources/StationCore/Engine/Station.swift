@@ -117,7 +117,7 @@ public struct Station: Sendable {
         result.append(.commit(writes))
       }
       result.append(contentsOf: actions)
-      if !lateWrites.isEmpty { result.append(.commit(lateWrites)) }
+      if !lateWrites.isEmpty { result.append(.commit(lateWrites.map(upToDate))) }
     }
     actions.removeAll(keepingCapacity: true)
     writes.removeAll(keepingCapacity: true)

@@ -195,6 +195,12 @@ extension Station {
     return writes
   }
 
+  /// A late write of a message that has changed since, in the same `handle`, must not bring back what it was.
+  func upToDate(_ write: LedgerWrite) -> LedgerWrite {
+    guard case .enqueue(let message) = write else { return write }
+    return current(.message(message.id))
+  }
+
   /// What the ledger should hold under a key.
   private func current(_ key: LedgerKey) -> LedgerWrite {
     switch key {
