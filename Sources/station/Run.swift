@@ -53,7 +53,7 @@ struct Run: ParsableCommand {
   @Option(help: "File to append every OCPP frame to, as JSON lines.")
   var messageLog: String?
 
-  @Option(help: "File to record all inputs in, for `station replay`.")
+  @Option(help: "File to record all inputs in, for `station replay`; the one before stays as FILE.previous.")
   var journal: String?
 
   @Option(help: "How many times as fast as real time the station's clock runs, 1 to 10000. (default: 1)")
