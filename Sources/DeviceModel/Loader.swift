@@ -130,21 +130,22 @@ struct Loader {
   /// Checks the values that are in force at the end against limits and lists: warnings, and the start and stop points
   /// of transactions, which must be ones that OCPP knows.
   mutating func checkValues() {
+    let wrongPoints = TransactionPoints.all.compactMap { name, known -> (AttributeHandle, [ValueCheck.Violation])? in
+      guard let handle = model.handle(ComponentID("TxCtrlr"), VariableID(name)) else { return nil }
+      let wrong = model.list(handle).filter { !known.contains($0) }
+      guard !wrong.isEmpty else { return nil }
+      return (handle, wrong.map { TransactionPoints.violation($0, name, known) })
+    }
     for (index, attribute) in model.attributes.enumerated() where !attribute.value.isEmpty {
       let variable = model.variables[attribute.variable]
-      if let violation = ValueCheck.range(
-        attribute.value, variable.characteristics, allowed: variable.allowedValues)
-      {
-        report(.warning, at: origins[index], violation, address: model.address(of: AttributeHandle(index: index)))
-      }
+      // What is an error is not a warning too.
+      guard !wrongPoints.contains(where: { $0.0.index == index }),
+        let violation = ValueCheck.range(attribute.value, variable.characteristics, allowed: variable.allowedValues)
+      else { continue }
+      report(.warning, at: origins[index], violation, address: model.address(of: AttributeHandle(index: index)))
     }
-    for (name, points) in TransactionPoints.all {
-      guard let handle = model.handle(ComponentID("TxCtrlr"), VariableID(name)) else { continue }
-      for point in model.list(handle) where !points.contains(point) {
-        let violation = ValueCheck.Violation(
-          kind: .list, message: "\"\(ValueCheck.excerpt(point))\" is no \(name)",
-          expected: "one or more of \(points.joined(separator: ","))",
-          suggestion: Suggestion.nearest(to: point, in: points))
+    for (handle, violations) in wrongPoints {
+      for violation in violations {
         report(.error, at: origins[handle.index], violation, address: model.address(of: handle))
       }
     }
@@ -174,4 +175,11 @@ enum TransactionPoints {
   static let stop = ["ParkingBayOccupancy", "EVConnected", "Authorized", "PowerPathClosed", "EnergyTransfer"]
   static let start = stop + ["DataSigned"]
   static let all = [("TxStartPoint", start), ("TxStopPoint", stop)]
+
+  static func violation(_ point: String, _ variable: String, _ known: [String]) -> ValueCheck.Violation {
+    ValueCheck.Violation(
+      kind: .list, message: "\"\(ValueCheck.excerpt(point))\" is no \(variable)",
+      expected: "one or more of \(known.joined(separator: ","))",
+      suggestion: Suggestion.nearest(to: point, in: known))
+  }
 }

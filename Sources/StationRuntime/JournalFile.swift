@@ -1,8 +1,10 @@
+import Glibc
 import StationCore
 
 /// `--journal FILE`: everything that goes into the core and comes out, for `station replay`. Off unless asked for.
 ///
-/// The file begins anew with every start of the process. It is bounded: at `sizeLimit` recording ends, with a warning,
+/// The file begins anew with every start of the process; the one of the start before stays as `FILE.previous`, since what
+/// is looked for is often what came before a restart. It is bounded: at `sizeLimit` recording ends, with a warning,
 /// and what is there stays replayable. It is not synced; a power cut may cost its last lines. Mode 0600.
 final class JournalFile: InputRecorder {
   /// Bytes after which no more is recorded.
@@ -21,6 +23,12 @@ final class JournalFile: InputRecorder {
       line = try Journal.line(for: start, at: time)
     } catch {
       throw LogFileError(description: "\(path): \(error.message)")
+    }
+    var status = stat()
+    if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size > 0 {
+      guard rename(path, path + ".previous") == 0 else {
+        throw LogFileError(description: "\(path).previous: cannot be replaced: \(String(cString: strerror(errno)))")
+      }
     }
     file = try LogFile(path: path, truncating: true)
     self.warn = warn

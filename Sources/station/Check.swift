@@ -6,7 +6,7 @@ struct Check: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Check a folder of device-model files and report all problems at once.",
     discussion: """
-      Prints one line per problem: file:line:column: what is wrong; what was expected; did you mean. Exit code 0 when a station
+      Prints one line per problem: file:line:column: what is wrong; what was expected; did you mean. Exit code 0 when a station \
       starts with this folder (there may be warnings), 1 when it does not.
       """)
 

@@ -5,13 +5,13 @@ struct Run: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Run the station until it is stopped.",
     discussion: """
-      Becomes stationd, with the same process id. The log goes to standard error. SIGTERM and SIGINT stop it in an orderly way
+      Becomes stationd, with the same process id. The log goes to standard error. SIGTERM and SIGINT stop it in an orderly way \
       within 5 seconds.
 
-      Every option can also be given as an environment variable: STATION_CONFIG_DIR for --config-dir, and so on; STATION_SET
+      Every option can also be given as an environment variable: STATION_CONFIG_DIR for --config-dir, and so on; STATION_SET \
       holds one setting per line. The command line wins.
 
-      Values of the device model, lowest first: component files, --overrides, --set and the options below, values that were
+      Values of the device model, lowest first: component files, --overrides, --set and the options below, values that were \
       changed at run time.
 
       Exit codes: 0 stopped, 1 failure at run time, 2 configuration, 3 data directory, 4 control socket, 5 the disk does not answer.
@@ -53,7 +53,7 @@ struct Run: ParsableCommand {
   @Option(help: "File to append every OCPP frame to, as JSON lines.")
   var messageLog: String?
 
-  @Option(help: "File to record all inputs in, for `station replay`.")
+  @Option(help: "File to record all inputs in, for `station replay`; the one before stays as FILE.previous.")
   var journal: String?
 
   @Option(help: "How many times as fast as real time the station's clock runs, 1 to 10000. (default: 1)")

@@ -130,7 +130,12 @@ class Rig:
     # Start and end
 
     async def start(
-        self, settings: Mapping[str, str] | None = None, *, booted: bool = True, arguments: list[str] | None = None
+        self,
+        settings: Mapping[str, str] | None = None,
+        *,
+        booted: bool = True,
+        arguments: list[str] | None = None,
+        wrapper: list[str] | None = None,
     ) -> StationAdapter:
         """Starts the CSMS and the station with `settings` on top of QUIET.
 
@@ -148,6 +153,7 @@ class Rig:
                 self.settings,
                 self.configuration,
                 arguments=arguments or [],
+                wrapper=wrapper or [],
             )
         )
         self._started = True

@@ -34,6 +34,8 @@ class Launch:
     configuration: str = "ac-two-evse"
     #: Further command line arguments, for adapters that have a command line.
     arguments: list[str] = field(default_factory=list)
+    #: A command that executes the station's command line, which follows it; for adapters that have one.
+    wrapper: list[str] = field(default_factory=list)
 
 
 class StationFailed(Exception):
@@ -178,6 +180,7 @@ class OurStation(StationAdapter):
             json.dumps([parse_setting(name) | {"value": value} for name, value in launch.settings.items()])
         )
         return [
+            *launch.wrapper,
             str(station_binary()),
             "run",
             "--config-dir",
@@ -261,6 +264,11 @@ class OurStation(StationAdapter):
             process.kill()
             await process.wait()
         await self._hang_up()
+
+    @property
+    def process_id(self) -> int:
+        assert self._process, "not started"
+        return self._process.pid
 
     def _leave(self) -> asyncio.subprocess.Process | None:
         """The running process, from now on allowed to end."""

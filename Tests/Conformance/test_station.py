@@ -42,10 +42,14 @@ async def test_killed_during_a_session(rig: Rig, resumes: bool, keeps: bool):
     assert [event["seqNo"] for event in transaction.in_order] == list(range(len(transaction.in_order)))
 
 
-async def run(*arguments: str) -> tuple[int, str]:
-    """Exit code and output of `station` with these arguments."""
+async def run(*arguments: str, prefix: list[str] | None = None) -> tuple[int, str]:
+    """Exit code and output of `station` with these arguments, executed by `prefix`."""
     process = await asyncio.create_subprocess_exec(
-        str(station_binary()), *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        *(prefix or []),
+        str(station_binary()),
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
     )
     output, _ = await asyncio.wait_for(process.communicate(), 10)
     return process.returncode or 0, output.decode()

@@ -301,14 +301,15 @@ import Testing
       try problems([
         "custom/tx.json": Small.component(
           "TxCtrlr", "", Small.variable("TxStartPoint", "MemberList", value: #""EVConected, Authorized""#),
-          Small.variable("TxStopPoint", "MemberList", value: #""DataSigned""#))
+          // Not in the list either: one problem, not two.
+          Small.variable("TxStopPoint", "MemberList", value: #""DataSigned""#, more: #""valuesList": "EVConnected""#))
       ]),
       [
         "DIR/custom/tx.json:2:197: error: TxCtrlr/TxStartPoint: \"EVConected\" is no TxStartPoint; expected one or "
           + "more of "
           + "ParkingBayOccupancy,EVConnected,Authorized,PowerPathClosed,EnergyTransfer,DataSigned; "
           + "did you mean \"EVConnected\"?",
-        "DIR/custom/tx.json:3:195: error: TxCtrlr/TxStopPoint: \"DataSigned\" is no TxStopPoint; expected one or "
+        "DIR/custom/tx.json:3:224: error: TxCtrlr/TxStopPoint: \"DataSigned\" is no TxStopPoint; expected one or "
           + "more of "
           + "ParkingBayOccupancy,EVConnected,Authorized,PowerPathClosed,EnergyTransfer",
       ])

@@ -127,7 +127,103 @@ import Testing
       "required": ["ClockCtrlrDateTime"]
     }
     """#,
+    "standardized/CustomizationCtrlr.json": #"""
+    {
+      "name": "CustomizationCtrlr",
+      "properties": {
+        "": {
+          "variable_name":  "Enabled",
+          "characteristics": { "supportsMonitoring": true, "dataType": "boolean" },
+          "attributes": [{ "type": "Actual", "mutability": "ReadWrite" }]
+        },
+        "Implementation": {
+          "variable_name": "CustomImplementationEnabled",
+          "characteristics": { "supportsMonitoring": true, "dataType": "boolean" },
+          "attributes": [{ "mutability": "ReadOnly", "type": "Actual", "value": "true" }]
+        },
+        "ImplementationOfVendor": {
+          "variable_name": "CustomImplementationEnabled", "instance": "com.example.vendor-with.a-long.name",
+          "characteristics": { "supportsMonitoring": true, "dataType": "boolean" },
+          "attributes": [{ "type": "Actual", "mutability": "ReadWrite" }]
+        }
+      },
+      "required": [
+      ]
+    }
+    """#,
+    // Two components that only the instance tells apart.
+    "standardized/NetworkConfiguration_1.json": StockFormatTests.network("1", default: #", "default": """#),
+    "standardized/NetworkConfiguration_2.json": StockFormatTests.network("2", default: ""),
+    "standardized/OCPPCommCtrlr.json": #"""
+    {
+      "name": "OCPPCommCtrlr",
+      "properties": {
+        "NetworkConfigurationPriority": {
+          "variable_name": "NetworkConfigurationPriority",
+          "characteristics": { "valuesList": "1,2", "supportsMonitoring": true, "dataType": "SequenceList" },
+          "attributes": [{ "type": "Actual", "mutability": "ReadWrite", "value": 1 }],
+          "default": "1"
+        },
+        "FieldLength": {
+          "variable_name": "FieldLength", "instance": "SomeEVCertificateResponse.someLongFieldName",
+          "characteristics": { "supportsMonitoring": true, "dataType": "integer" },
+          "attributes": [{ "type": "Actual", "mutability": "ReadOnly" }]
+        }
+      },
+      "required": ["NetworkConfigurationPriority"]
+    }
+    """#,
+    // The same component for the station and for an EVSE.
+    "standardized/DCDERCtrlr.json": StockFormatTests.der(place: ""),
+    "custom/DCDERCtrlr_1.json": StockFormatTests.der(place: #""evse_id": 1,"#),
   ]
+
+  private static func network(_ slot: String, default value: String) -> String {
+    #"""
+    {
+      "type": "object", "name": "NetworkConfiguration", "instance": "\#(slot)",
+      "properties": {
+        "OcppCsmsUrl": {
+          "variable_name": "OcppCsmsUrl",
+          "characteristics": { "supportsMonitoring": true, "dataType": "string", "maxLimit": 2000 },
+          "attributes": [{ "type": "Actual", "mutability": "ReadWrite" }]\#(value)
+        },
+        "BasicAuthPassword": {
+          "variable_name": "BasicAuthPassword",
+          "characteristics": { "supportsMonitoring": false, "dataType": "string", "minLimit": 16, "maxLimit": 64 },
+          "attributes": [{ "type": "Actual", "mutability": "WriteOnly" }]
+        },
+        "SimPin": {
+          "variable_name": "SimPin",
+          "characteristics": { "supportsMonitoring": false, "dataType": "integer" },
+          "attributes": [{ "type": "Actual", "mutability": "WriteOnly" }]
+        },
+        "OcppTransport": {
+          "variable_name": "OcppTransport",
+          "characteristics": { "supportsMonitoring": true, "dataType": "OptionList", "valuesList": "JSON,SOAP" },
+          "attributes": [{ "type": "Actual", "mutability": "ReadWrite" }]
+        }
+      },
+      "required": ["OcppCsmsUrl", "OcppTransport"]
+    }
+    """#
+  }
+
+  private static func der(place: String) -> String {
+    #"""
+    {
+      "name": "DCDERCtrlr", \#(place) "type": "object",
+      "properties": {
+        "DCDERCtrlrModesSupported": {
+          "variable_name": "ModesSupported",
+          "characteristics": { "valuesList": "One,Two", "supportsMonitoring": true, "dataType": "MemberList" },
+          "attributes": [{ "type": "Actual", "mutability": "ReadOnly" }]
+        }
+      },
+      "required": []
+    }
+    """#
+  }
 
   @Test func theStockFormatGivesNoError() throws {
     let folder = try TemporaryFolder(files)
@@ -150,6 +246,18 @@ import Testing
     #expect(value("ClockCtrlr", "DateTime") == "")
     #expect(value("ClockCtrlr", "TimeOffset", instance: "NextTransition") == "")
     #expect(value("ClockCtrlr", "IgnoredOutside") == nil)
+    #expect(value("CustomizationCtrlr", "Enabled") == "")
+    #expect(value("CustomizationCtrlr", "CustomImplementationEnabled") == "true")
+    #expect(value("OCPPCommCtrlr", "NetworkConfigurationPriority") == "1")
+    #expect(value("OCPPCommCtrlr", "FieldLength", instance: "SomeEVCertificateResponse.someLongFieldName") == "")
+    for slot in ["1", "2"] {
+      let network = ComponentID("NetworkConfiguration", instance: slot)
+      #expect(model.value(network, VariableID("OcppCsmsUrl")) == "")
+      #expect(model.value(network, VariableID("SimPin")) == "")
+    }
+    for evse in [nil, 1] {
+      #expect(model.value(ComponentID("DCDERCtrlr", evse: evse), VariableID("ModesSupported")) == "")
+    }
     let evse = ComponentID("EVSE", evse: 1)
     #expect(model.value(evse, VariableID("Power")) == "0")
     #expect(model.value(evse, VariableID("Power"), .maxSet) == "")

@@ -1,3 +1,4 @@
+import DeviceModel
 import Glibc
 import OCPP
 import StationCore
@@ -193,6 +194,41 @@ struct LogTests {
     #expect(full.isWaiting)
     full.append([UInt8](repeating: 0x78, count: LogFile.waitingLimit))
     #expect(full.dropped == 1)
+  }
+}
+
+struct JournalFileTests {
+  private let folder = TemporaryFolder()
+
+  private func lines(_ path: String) throws -> Int { try #require(contents(path)).count { $0 == 0x0A } }
+
+  private func contents(_ path: String) -> [UInt8]? {
+    guard let file = fopen(path, "rb") else { return nil }
+    defer { fclose(file) }
+    var bytes = [UInt8](repeating: 0, count: 1 << 16)
+    let count = fread(&bytes, 1, bytes.count, file)
+    return Array(bytes.prefix(count))
+  }
+
+  @Test func theJournalOfTheStartBeforeStays() throws {
+    let path = folder.path + "/journal"
+    let time = StationTime(monotonic: 0, wall: 0)
+    let start = StationStart(model: DeviceModel(), ledger: LedgerSnapshot(), seed: 1, bootReason: .powerUp)
+    for inputs in 1...3 {
+      let file = try JournalFile(path: path, start, at: time) { _ in }
+      for _ in 0..<inputs { file.record(.start, at: time, clock: .system, actions: []) }
+      file.flush()
+      #expect(try lines(path) == 1 + inputs)
+      if inputs > 1 { #expect(try lines(path + ".previous") == inputs) }
+    }
+  }
+
+  /// What is no file is written to as it is.
+  @Test func aDeviceIsNotRenamed() throws {
+    let start = StationStart(model: DeviceModel(), ledger: LedgerSnapshot(), seed: 1, bootReason: .powerUp)
+    _ = try JournalFile(path: "/dev/null", start, at: StationTime(monotonic: 0, wall: 0)) { _ in }
+    var status = stat()
+    #expect(lstat("/dev/null.previous", &status) != 0)
   }
 }
 
