@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
@@ -42,6 +42,28 @@ def local_start(rig: Rig) -> None:
 def cable_first(rig: Rig) -> None:
     if rig.station.locked_before_authorization:
         not_applicable("the connector is locked before authorization")
+
+
+async def authorization_cache(rig: Rig) -> None:
+    if await rig.value("AuthCacheCtrlr/Available") != "true":
+        not_applicable("no authorization cache: AuthCacheCtrlr.Available is not true")
+
+
+async def local_list(rig: Rig) -> None:
+    if await rig.value("LocalAuthListCtrlr/Available") != "true":
+        not_applicable("no local authorization list: LocalAuthListCtrlr.Available is not true")
+
+
+async def has(rig: Rig, name: str) -> None:
+    """The test needs this variable."""
+    if not (await rig.get(name))[0].exists:
+        not_applicable(f"{name.replace('/', '.')} does not exist")
+
+
+async def configure_implemented(rig: Rig, values: Mapping[str, str]) -> None:
+    """A configuration state of variables that a station need not have: sets those it has."""
+    found = await rig.get(*values)
+    await rig.configure({name: value for (name, value), one in zip(values.items(), found) if one.exists})
 
 
 async def is_captive(rig: Rig) -> bool:
@@ -187,3 +209,34 @@ def check_intervals(times: Iterable[datetime], interval: float, tolerance: float
     assert len(found) > 1, f"one moment only: {found}"
     gaps = [(after - before).total_seconds() for before, after in zip(found, found[1:])]
     assert all(abs(gap - interval) <= tolerance for gap in gaps), f"intervals {gaps} s, expected {interval} s"
+
+
+# Tokens of a group
+
+#: A groupIdToken.
+GROUP = {"idToken": "GROUP-1", "type": "Central"}
+
+
+async def stopped_by_the_group(session: Session) -> None:
+    """The other token of the group, which the station knows, stops the transaction; the session goes on to its end."""
+    rig, token = session.rig, session.rig.other_token
+    await rig.station.swipe(token.id, token.type, session.evse)
+    expected = {"triggerReason": "StopAuthorized", "idToken.idToken": token.id, "idToken.type": token.type}
+    await session.event(expected | {"eventType": "Updated"}, "step 4")
+    session.stop_authorized_done = True
+    session.charging = False
+    await session.ev_connected_post_session()
+    await session.ev_disconnected()
+    await session.parking_bay_unoccupied()
+    assert session.ended
+    await rig.csms.expect_none("Authorize", seconds=0)
+
+
+async def not_stopped_by_the_group(session: Session) -> None:
+    """The other token of the group, which the CSMS does not accept, is asked about and stops nothing."""
+    rig, token = session.rig, session.rig.other_token
+    await rig.station.swipe(token.id, token.type, session.evse)
+    message = await session.authorize_request(token)
+    await rig.csms.answered(message)
+    await rig.settle()
+    await rig.csms.expect_none("TransactionEvent", seconds=QUIET_SECONDS)

@@ -104,6 +104,19 @@ async def reset(rig: Rig, type: str = "Immediate", status: str = "Accepted") -> 
     answer.check({"status": status}, "Reset")
 
 
+async def rebooted(rig: Rig, how: str, expected: dict[tuple[int, int], str] | None = None) -> None:
+    """Booting and Booted: by a `reset` of the CSMS, or after a `power loss`."""
+    await rig.settle()
+    rig.csms.forget()
+    rig.reported.clear()
+    if how == "reset":
+        await reset(rig)
+    else:
+        await rig.station.restart(orderly=False)
+    await booted(rig, expected)
+    await startup_security_event(rig)
+
+
 # Availability
 
 
@@ -133,10 +146,13 @@ class Session:
         token: Token | None = None,
         remote: bool = False,
         common_reader: bool = False,
+        known: bool = False,
     ):
         self.rig = rig
         #: The token is presented at a reader that serves all EVSEs, so that only the cable tells which one it is for.
         self.common_reader = common_reader
+        #: Cache or local list tell the station enough: it does not ask the CSMS about the token.
+        self.known = known
         self.evse = rig.evse_id if evse is None else evse
         self.connector = rig.connector_id if connector is None else connector
         self.token = token or rig.token
@@ -251,10 +267,13 @@ class Session:
         return bool(self.start_points & {"Authorized", "ParkingBayOccupancy"})
 
     async def swipe(self) -> None:
-        """Presents the token; the station asks the CSMS about it and has its answer."""
+        """Presents the token; the station asks the CSMS about it and has its answer, unless the token is `known`."""
         await self.rig.station.swipe(self.token.id, self.token.type, None if self.common_reader else self.evse)
-        await self.rig.csms.answered(await self.authorize_request())
+        if not self.known:
+            await self.rig.csms.answered(await self.authorize_request())
         await self.rig.settle()
+        if self.known:
+            await self.rig.csms.expect_none("Authorize", seconds=0)
         self._token_pending = True
 
     async def start_remotely(self) -> Message:
@@ -406,20 +425,40 @@ async def set_charging_profile(rig: Rig, profile: dict, evse: int = 0) -> None:
     answer.check({"status": "Accepted"}, "SetChargingProfile")
 
 
-async def id_token_local_auth_list(rig: Rig, *tokens: Token, status: str = "Accepted", version: int = 1) -> None:
-    """IdTokenLocalAuthList: a full list with these tokens."""
-    entries = [{"idToken": token.json, "idTokenInfo": {"status": status}} for token in tokens]
-    payload = {"versionNumber": version, "updateType": "Full", "localAuthorizationList": entries}
-    answer = await rig.csms.call("SendLocalList", payload)
-    answer.check({"status": "Accepted"}, "IdTokenLocalAuthList")
+def listed(token: Token, status: str | None = "Accepted", **info: Any) -> dict[str, Any]:
+    """An entry of a local authorization list; without `status` one that takes the token off it."""
+    return {"idToken": token.json} | ({"idTokenInfo": {"status": status, **info}} if status else {})
 
 
-async def id_token_cached(rig: Rig, token: Token | None = None) -> None:
-    """IdTokenCached: a whole session with the token, so that the cache knows it."""
+async def send_local_list(
+    rig: Rig, update: str, version: int, *entries: dict[str, Any], status: str = "Accepted", step: str = ""
+) -> None:
+    """SendLocalList, `update` Full or Differential, answered with `status`."""
+    payload: dict[str, Any] = {"versionNumber": version, "updateType": update}
+    if entries:
+        payload["localAuthorizationList"] = list(entries)
+    (await rig.csms.call("SendLocalList", payload)).check({"status": status}, step)
+
+
+async def id_token_local_auth_list(rig: Rig, *entries: dict[str, Any], version: int = 1) -> None:
+    """IdTokenLocalAuthList: a full list with these entries."""
+    await send_local_list(rig, "Full", version, *entries, step="IdTokenLocalAuthList")
+
+
+async def id_token_cached(rig: Rig, token: Token | None = None, status: str = "Accepted", **info: Any) -> None:
+    """IdTokenCached: the token was presented and the CSMS said `status`; with Accepted a whole session followed (A)."""
+    token = token or rig.token
+    rig.csms.tokens.set(token.id, status, **info)
     session = Session(rig, token=token)
-    await session.authorized()
-    await session.ev_connected_pre_session()
-    await session.parking_bay_unoccupied()
+    if status == "Accepted":
+        await session.authorized()
+        await session.ev_connected_pre_session()
+        await session.parking_bay_unoccupied()
+        await rig.csms.answered(session.last)
+        await rig.settle()
+    else:
+        await session.swipe()
+        await rig.csms.expect_none("TransactionEvent", seconds=0)
     rig.csms.forget()
 
 

@@ -2,19 +2,12 @@
 
 import pytest
 
+from checks import GROUP, QUIET_SECONDS, local_start
 from csms import ABSENT
 from rig import Rig, Token, not_applicable
 from states import Session, offline
 
 requirement = pytest.mark.requirement
-
-#: How long to wait for what must not come.
-QUIET_SECONDS = 0.5
-
-
-def local_start(rig: Rig) -> None:
-    if not rig.station.local_start_possible:
-        not_applicable("no local start with a token")
 
 
 async def authorization_on(rig: Rig) -> None:
@@ -98,8 +91,6 @@ async def present_other(rig: Rig, token: Token) -> None:
 
 
 # Groups
-
-GROUP = {"idToken": "GROUP-1", "type": "Central"}
 
 
 async def charging_with_group(rig: Rig, other_status: str) -> Session:
@@ -193,7 +184,7 @@ async def test_TC_C_49_CS(rig: Rig):
         await session.ev_disconnected()
 
 
-# Offline, cache
+# Offline
 
 
 @requirement("C13.FR.04", "C15.FR.02", "C15.FR.06", "C15.FR.08")
@@ -236,16 +227,3 @@ async def test_TC_C_26_CS(rig: Rig):
     await rig.station.plug_out(rig.evse_id, rig.connector_id)
     while event["triggerReason"] != "StopAuthorized":
         event = await session.event({}, "step 3")
-
-
-@requirement("C11.FR.01", "C11.FR.02", "C11.FR.04")
-async def test_TC_C_38_CS(rig: Rig):
-    """Clearing a cache that is switched off is rejected"""
-    await rig.start()
-    available, enabled = await rig.get("AuthCacheCtrlr/Available", "AuthCacheCtrlr/Enabled")
-    if available.value != "true":
-        not_applicable("no authorization cache: AuthCacheCtrlr.Available is not true")
-    if not enabled.exists:
-        not_applicable("the cache cannot be switched off: AuthCacheCtrlr.Enabled does not exist")
-    await rig.configure({"AuthCacheCtrlr/Enabled": "false"})
-    (await rig.csms.call("ClearCache")).check({"status": "Rejected"})

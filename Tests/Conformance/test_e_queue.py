@@ -7,9 +7,12 @@ from contextlib import asynccontextmanager
 import pytest
 
 from checks import (
+    GROUP,
+    authorization_cache,
     everything_answered,
     faster,
     held,
+    local_list,
     local_start,
     reconnect,
     refused_attempts,
@@ -18,8 +21,15 @@ from checks import (
     until_ended,
 )
 from csms import ABSENT, NO_ANSWER, CallError, Message, present
-from rig import PATIENCE, Rig
-from states import Session, offline, transaction_events_in_queue_ended
+from rig import PATIENCE, Rig, Token
+from states import (
+    Session,
+    id_token_cached,
+    id_token_local_auth_list,
+    listed,
+    offline,
+    transaction_events_in_queue_ended,
+)
 
 requirement = pytest.mark.requirement
 
@@ -133,10 +143,11 @@ async def test_TC_E_31_CS(rig: Rig):
     )
 
 
-async def stop_offline(rig: Rig, session: Session) -> None:
-    """Offline, the driver stops with the token, and unplugs when the energy has stopped. Ends offline."""
+async def stop_offline(rig: Rig, session: Session, token: Token | None = None) -> None:
+    """Offline, the driver stops with the token, or this one, and unplugs when the energy has stopped. Ends offline."""
+    token = token or session.token
     await offline(rig)
-    await rig.station.swipe(session.token.id, session.token.type, session.evse)
+    await rig.station.swipe(token.id, token.type, session.evse)
     await refused_attempts(rig)
     await rig.station.plug_out(session.evse, session.connector)
     await refused_attempts(rig)
@@ -223,6 +234,33 @@ async def test_TC_E_44_CS(rig: Rig):
     await reconnect(rig)
     for event in await until_ended(session):
         event.check({"offline": True}, "step 3")
+
+
+@requirement("E08.FR.02", "E08.FR.04", "E08.FR.05", "E08.FR.06", "E08.FR.07", "E08.FR.08", "C09.FR.07")
+@pytest.mark.parametrize("memory", ["cache", "list", "cache and list"])
+async def test_TC_E_45_CS(rig: Rig, memory: str):
+    """A transaction that another token of the group stops offline is told afterwards"""
+    await rig.start(ATTEMPTS | {"OCPPCommCtrlr/OfflineThreshold": "61"}, arguments=faster(2))
+    local_start(rig)
+    rig.csms.tokens.set(rig.token.id, groupIdToken=GROUP)
+    if "cache" in memory:
+        await authorization_cache(rig)
+        await id_token_cached(rig, rig.other_token, groupIdToken=GROUP)
+    if "list" in memory:
+        await local_list(rig)
+        await id_token_local_auth_list(rig, listed(rig.other_token, groupIdToken=GROUP))
+    session = Session(rig)
+    await session.authorized()
+    await session.energy_transfer_started()
+    await everything_answered(rig, "TransactionEvent")
+    await stop_offline(rig, session, rig.other_token)
+    await reconnect(rig)
+    events = await until_ended(session)
+    for event in events:
+        event.check({"offline": True}, "step 3")
+    expected = {"triggerReason": "StopAuthorized", "idToken.idToken": (ABSENT, rig.other_token.id)}
+    events[0].check(expected, "E08.FR.02")
+    await rig.csms.expect_none("Authorize", seconds=0)
 
 
 # Retries (E13)

@@ -5,7 +5,7 @@ import pytest
 from checks import QUIET_SECONDS, cable_first, connectors, last_statuses, points
 from csms import Message
 from rig import Rig, not_applicable
-from states import Session, booted, connector_status, reset, startup_security_event, unavailable
+from states import Session, connector_status, rebooted, unavailable
 
 requirement = pytest.mark.requirement
 
@@ -225,15 +225,7 @@ RESTARTS = ["reset", "power loss"]
 
 async def restarted(rig: Rig, how: str, inoperative: list[tuple[int, int]]) -> None:
     """After a restart these connectors are reported Unavailable, the others Available."""
-    await rig.settle()
-    rig.csms.forget()
-    rig.reported.clear()
-    if how == "reset":
-        await reset(rig)
-    else:
-        await rig.station.restart(orderly=False)
-    await booted(rig, {one: "Unavailable" for one in inoperative})
-    await startup_security_event(rig)
+    await rebooted(rig, how, {one: "Unavailable" for one in inoperative})
     await all_known(rig, inoperative)
 
 
