@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from csms import Drop, Raw
+from csms import Drop
 from csms.answers import now
 from rig import Rig
 from states import Session

@@ -19,6 +19,8 @@ struct Transaction: Hashable, Sendable {
   var remoteStartId: Int?
   /// Why it will end, once the driver or the CSMS has said stop but the stop point is not reached yet.
   var stopReason: ReasonEnumType?
+  /// Why the charging state is about to change, to be told with it in one event (C15.FR.03, E05.FR.09).
+  var pendingTrigger: TriggerReasonEnumType?
   /// The EVSE was not known at the start: the Transaction.Begin values go into the event in which charging starts
   /// (E01.FR.17).
   var owesBeginValues = false
@@ -172,6 +174,8 @@ extension Station {
       || (byEnergy && (trigger == .deauthorized || !evses[index].energyFlowing)) || !evses[index].isConnected
     {
       endTransaction(at: index, trigger: trigger, reason: reason, idToken: idToken)
+    } else if trigger == .deauthorized, evses[index].energyFlowing {
+      evses[index].transaction?.pendingTrigger = trigger
     } else {
       sendUpdated(at: index, trigger: trigger, idToken: idToken)
     }

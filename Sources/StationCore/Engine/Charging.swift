@@ -211,7 +211,8 @@ extension Station {
     else { return }
     let state = chargingState(at: index)
     guard state != transaction.chargingState else { return }
-    sendUpdated(at: index, trigger: .chargingStateChanged)
+    evses[index].transaction?.pendingTrigger = nil
+    sendUpdated(at: index, trigger: transaction.pendingTrigger ?? .chargingStateChanged)
   }
 }
 
