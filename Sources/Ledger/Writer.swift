@@ -3,7 +3,7 @@ import StationCore
 
 /// The ledger's thread and the groups that wait for it.
 ///
-/// `@unchecked Sendable`: `store` and `failedGroups` belong to the thread once it runs, everything else is used under `lock`.
+/// `@unchecked Sendable`: `store`, `reserve` and `failedGroups` belong to the thread once it runs, everything else is used under `lock`.
 final class Writer: @unchecked Sendable {
   struct StopResult { var error: LedgerError? }
 
@@ -22,6 +22,7 @@ final class Writer: @unchecked Sendable {
   }
 
   private let store: Store
+  private let reserve: Reserve
   private let options: Ledger.Options
   private let lock = Lock()
   private var waiting: [Group] = []
@@ -32,9 +33,12 @@ final class Writer: @unchecked Sendable {
   private var closeError: LedgerError?
   private var thread = pthread_t()
 
-  init(_ store: Store, _ options: Ledger.Options) {
+  init(_ store: Store, _ reserve: Reserve, _ options: Ledger.Options) {
     self.store = store
+    self.reserve = reserve
     self.options = options
+    store.savesSpace = reserve.isGone
+    if reserve.isGone { options.spaceChanged?(true) }
   }
 
   /// The thread takes no signals: they belong to the main thread.
@@ -102,22 +106,36 @@ final class Writer: @unchecked Sendable {
 
   private func run() {
     nameThread("ledger")
+    var nextLook = Self.now + options.spaceCheckSeconds
     while true {
-      let groups = lock.with { () -> [Group] in
-        while waiting.isEmpty, !isStopping { lock.wait() }
+      let (groups, isLast) = lock.with { () -> ([Group], Bool) in
+        while waiting.isEmpty, !isStopping {
+          if reserve.isGone {
+            if Self.now >= nextLook { break }
+            lock.wait(until: timespec(tv_sec: nextLook, tv_nsec: 0))
+          } else {
+            lock.wait()
+          }
+        }
         defer {
           waiting = []
           waitingBytes = 0
         }
-        return waiting
+        return (waiting, isStopping)
       }
-      if groups.isEmpty { break }
+      if groups.isEmpty, isLast { break }
+      if reserve.isGone, Self.now >= nextLook {
+        nextLook = Self.now + options.spaceCheckSeconds
+        if reserve.restore() { spaceChanged(isLow: false) }
+      }
+      if groups.isEmpty { continue }
       write(groups)
       store.checkpointIfLong()
       publishStatistics()
     }
     var failure: LedgerError?
-    do { try store.close() } catch { failure = error }
+    // The log of a full medium is worth its room.
+    do { try store.close(keepingLog: reserve.isGone) } catch { failure = error }
     publishStatistics()
     lock.with { closeError = failure }
   }
@@ -148,14 +166,37 @@ final class Writer: @unchecked Sendable {
     }
   }
 
+  /// When the medium is full, what can be made free is made free, and it is tried once more.
   private func attempt(_ groups: [[LedgerWrite]]) -> Result<Void, LedgerError> {
     if groups.allSatisfy(\.isEmpty) { return .success(()) }
-    do {
+    do throws(LedgerError) {
       try store.write(groups)
       return .success(())
+    } catch where error.isMediumFull && makeRoom() {
+      return Result { () throws(LedgerError) in try store.write(groups) }
     } catch {
       return .failure(error)
     }
+  }
+
+  /// True when something was made free: the reserve, or the log for its next use.
+  private func makeRoom() -> Bool {
+    let wasGone = reserve.isGone
+    let isFree = reserve.giveUp()
+    if !wasGone, reserve.isGone { spaceChanged(isLow: true) }
+    return store.emptyLog() || isFree
+  }
+
+  private func spaceChanged(isLow: Bool) {
+    store.savesSpace = isLow
+    options.spaceChanged?(isLow)
+  }
+
+  /// Seconds of `CLOCK_MONOTONIC`.
+  private static var now: Int {
+    var now = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return now.tv_sec
   }
 
   private func publishStatistics() {
