@@ -31,6 +31,7 @@ final class Connection {
   }
 
   func execute(_ sql: String) throws(LedgerError) {
+    errno = 0
     let code = sqlite3_exec(handle, sql, nil, nil, nil)
     if code != SQLITE_OK { throw error(code, "write") }
   }
@@ -75,14 +76,16 @@ final class Connection {
       }, counter)
   }
 
-  /// Moves as much of the log into the database as no reader prevents. Returns the pages moved.
-  func checkpoint(truncating: Bool) throws(LedgerError) -> Int {
+  /// Moves as much of the log into the database as no reader prevents. Returns the pages in the log and those of them
+  /// that are in the database now.
+  func checkpoint(truncating: Bool) throws(LedgerError) -> (inLog: Int, moved: Int) {
     var inLog: Int32 = 0
     var moved: Int32 = 0
     let mode = truncating ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE
+    errno = 0
     let code = sqlite3_wal_checkpoint_v2(handle, nil, mode, &inLog, &moved)
     if code != SQLITE_OK, code != SQLITE_BUSY { throw error(code, "write") }
-    return Int(max(moved, 0))
+    return (Int(max(inLog, 0)), Int(max(moved, 0)))
   }
 
   /// SQLITE_IOERR_READ, _SHORT_READ, _DATA and _CORRUPTFS, which are macros that Swift does not see.
@@ -94,8 +97,9 @@ final class Connection {
 
   /// The error of an SQLite result code, told apart by what a person has to do.
   func error(_ code: Int32, _ doing: String) -> LedgerError {
+    // SQLite does not keep the errno of a COMMIT that failed; it is cleared before each call.
+    let system = errno != 0 ? errno : sqlite3_system_errno(handle)
     let message = String(cString: sqlite3_errmsg(handle))
-    let system = sqlite3_system_errno(handle)
     switch code & 0xFF {
     case SQLITE_FULL where system != ENOSPC && system != EDQUOT && isAtSizeLimit:
       var error = LedgerError(
@@ -175,6 +179,7 @@ final class Statement {
 
   /// True when there is a row.
   func step() throws(LedgerError) -> Bool {
+    errno = 0
     let code = sqlite3_step(handle)
     switch code {
     case SQLITE_ROW: return true
@@ -185,6 +190,7 @@ final class Statement {
 
   /// Runs a statement that gives no rows and makes it ready for the next run.
   func run() throws(LedgerError) {
+    errno = 0
     let code = sqlite3_step(handle)
     if code != SQLITE_DONE {
       let error = connection.error(code, "write")

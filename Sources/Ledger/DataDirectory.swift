@@ -112,8 +112,7 @@ struct DataDirectory: Sendable {
     }
   }
 
-  /// Flushes a file, then gives it its final name. The name is durable with the next flush of the directory; when a
-  /// first database is made, SQLite does that before it reports the first commit (it creates the log then).
+  /// Flushes a file, then gives it its final name. The name is durable with the next flush of the directory.
   func flushAndRename(_ file: String, to name: String) throws(LedgerError) {
     let descriptor = open(file, O_RDWR | O_CLOEXEC)
     guard descriptor >= 0 else { throw LedgerError.system(errno, "open", file) }

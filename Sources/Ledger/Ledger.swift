@@ -21,7 +21,8 @@ public final class Ledger: Sendable {
     /// Once the log holds so many pages of 4 KiB, it is moved into the database.
     package var checkpointPages = 1000
     /// Bytes that are held free on the medium by the file `reserve`, and given up when it is full: enough for what one
-    /// offline day of normal use records (2,000 messages of 1.3 kB, with the log). 0: none.
+    /// offline day of normal use records (1,500 messages of 1.3 kB, with the log). A quarter of it is kept for commits
+    /// that remove something, so that what is queued can always be delivered. 0: none.
     public var reserve = 4 << 20
     /// Called with true when the ledger lives on its reserve, or the medium is too full to have one, and with false when the
     /// reserve is there again. The first call may come from `open`, on its thread; later ones come on the ledger's.
@@ -51,13 +52,7 @@ public final class Ledger: Sendable {
     directory.willChange = options.willChangeFile
     do throws(LedgerError) {
       let reserve = Reserve(directory, size: options.reserve)
-      let store: Store
-      let snapshot: LedgerSnapshot
-      do throws(LedgerError) {
-        (store, snapshot) = try Store.open(directory, options)
-      } catch where error.isMediumFull && reserve.giveUp() {
-        (store, snapshot) = try Store.open(directory, options)
-      }
+      let (store, snapshot) = try openStore(directory, reserve, options)
       reserve.prepare()
       let writer = Writer(store, reserve, options)
       do throws(LedgerError) {
@@ -70,6 +65,18 @@ public final class Ledger: Sendable {
     } catch {
       directory.unlock()
       throw error
+    }
+  }
+
+  private static func openStore(
+    _ directory: DataDirectory, _ reserve: Reserve, _ options: Options
+  ) throws(LedgerError) -> (Store, LedgerSnapshot) {
+    while true {
+      do throws(LedgerError) {
+        return try Store.open(directory, options)
+      } catch {
+        guard error.isMediumFull, reserve.giveUp() else { throw error }
+      }
     }
   }
 

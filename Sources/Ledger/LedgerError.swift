@@ -76,7 +76,8 @@ public struct LedgerError: Error, Hashable, Sendable, CustomStringConvertible {
 
   static func damaged(_ path: String, _ detail: String) -> LedgerError {
     var error = LedgerError(
-      .corrupt, "\(path) is damaged (\(detail)); restart the station, which keeps the file aside and salvages its content")
+      .corrupt,
+      "\(path) is damaged (\(detail)); restart the station, which keeps the file aside and salvages its content")
     error.detail = detail
     return error
   }

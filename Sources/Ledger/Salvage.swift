@@ -154,7 +154,9 @@ struct Salvage {
       key.utf8.count <= longestKey, case .blob(let value) = columns[2],
       !collection.isEmpty, collection.utf8.allSatisfy({ (0x61...0x7A).contains($0 | 0x20) })
     else { return nil }
-    if columns.count > 3, columns[3] != .null, columns[3] != .integer(Checksum.of(collection, key, value)) { return nil }
+    if columns.count > 3, columns[3] != .null, columns[3] != .integer(Checksum.of(collection, key, value)) {
+      return nil
+    }
     return (RecordKey(collection: collection, key: key), value)
   }
 

@@ -1,14 +1,14 @@
 import CSQLite
+import Glibc
 import StationCore
 
 /// The open database with its prepared statements. Not thread-safe: the opener hands it over to the writer's thread.
 final class Store {
   static let pageSize = 4096
-  /// Pages after which the log is moved into the database while space is short.
-  private static let savingPages = 250
-
   private let connection: Connection
   private let checkpointPages: Int
+  /// The same while space is short: so few that the last part of the reserve has room for all of them in the database.
+  private let savingPages: Int
   /// `nil` as long as the file is of an older version and could not be upgraded.
   private var statements: StoreStatements?
   /// The ledger holds the note of a damage, to be forgotten with the next commit.
@@ -23,6 +23,7 @@ final class Store {
     self.connection = connection
     self.hasDamageNote = hasDamageNote
     checkpointPages = options.checkpointPages
+    savingPages = min(checkpointPages, max(16, Reserve.lastPart(of: options.reserve) / Self.pageSize / 4))
     pagesInLog = .allocate(capacity: 1)
     pagesInLog.initialize(to: 0)
     connection.onCommit(pagesInLog)
@@ -74,25 +75,28 @@ final class Store {
 
   /// Moves the log into the database once it is long. A failure is left to the next commit, which meets it again.
   func checkpointIfLong() {
-    let limit = savesSpace ? min(checkpointPages, Self.savingPages) : checkpointPages
-    if Int(pagesInLog.pointee) >= limit { _ = emptyLog() }
+    if Int(pagesInLog.pointee) >= (savesSpace ? savingPages : checkpointPages) { _ = emptyLog() }
   }
 
-  /// Moves the log into the database, so that the next commit begins it anew in the room that it has. True when that is
-  /// possible and was not before.
-  func emptyLog() -> Bool {
-    guard let moved = try? checkpoint(truncating: false) else { return false }
-    return moved > 0
-  }
+  /// Space is short, and so much is in the log already that it could not be moved into the database if there were more.
+  var isLogTooLong: Bool { savesSpace && Int(pagesInLog.pointee) >= 2 * savingPages && !emptyLog() }
 
+  var mediumIsFull: LedgerError { .system(ENOSPC, "write", connection.path) }
+
+  /// Moves the log into the database, so that the next commit begins it anew in the room that it has. True when that was
+  /// possible.
+  func emptyLog() -> Bool { (try? checkpoint(truncating: false)) ?? false }
+
+  /// True when all of the log was moved.
   @discardableResult
-  private func checkpoint(truncating: Bool) throws(LedgerError) -> Int {
-    let moved = try connection.checkpoint(truncating: truncating)
-    if moved == 0 { return 0 }
-    let pages = try connection.integer("PRAGMA page_count")
-    statistics.checkpoints += 1
-    statistics.bytesWritten += min(moved, Int(pages)) * Self.pageSize
-    return moved
+  private func checkpoint(truncating: Bool) throws(LedgerError) -> Bool {
+    let (inLog, moved) = try connection.checkpoint(truncating: truncating)
+    if moved > 0 {
+      let pages = try connection.integer("PRAGMA page_count")
+      statistics.checkpoints += 1
+      statistics.bytesWritten += min(moved, Int(pages)) * Self.pageSize
+    }
+    return moved == inLog
   }
 
   /// Moves the log into the database and closes it. What cannot be moved stays in the log and is not lost.
@@ -106,6 +110,14 @@ final class Store {
 }
 
 extension LedgerWrite {
+  /// Whether it takes something out.
+  var makesRoom: Bool {
+    switch self {
+    case .dequeue, .delete: return true
+    case .put, .enqueue: return false
+    }
+  }
+
   /// Bytes of keys, values and messages.
   var payloadSize: Int {
     switch self {

@@ -12,7 +12,7 @@ extension Store {
     try recovery.finish()
     do throws(LedgerError) {
       return try openSound(directory, options)
-    } catch where error.kind == .corrupt {
+    } catch  where error.kind == .corrupt {
       try recovery.salvage(error)
       return try openSound(directory, options)
     }
@@ -36,11 +36,12 @@ extension Store {
     } else {
       try build(in: directory) { _ in }
       try directory.flushAndRename(directory.unfinishedDatabase, to: directory.database)
+      try directory.flush()
       if directory.isNew { try directory.synchronizeParent() }
     }
     do throws(LedgerError) {
       return try connect(directory, options, isExclusive: false)
-    } catch where error.isMediumFull {
+    } catch  where error.isMediumFull {
       // No room for the index of the log, which an exclusive connection keeps in memory.
       return try connect(directory, options, isExclusive: true)
     }
@@ -73,7 +74,7 @@ extension Store {
       let store = Store(connection, options, hasDamageNote: hasNote)
       do throws(LedgerError) {
         try store.prepare()
-      } catch where [.full, .readOnly, .permission].contains(error.kind) {
+      } catch  where [.full, .readOnly, .permission].contains(error.kind) {
         // What is queued can be sent all the same; the first commit tries the upgrade again.
       }
       return (store, snapshot)

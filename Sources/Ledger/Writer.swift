@@ -37,8 +37,8 @@ final class Writer: @unchecked Sendable {
     self.store = store
     self.reserve = reserve
     self.options = options
-    store.savesSpace = reserve.isGone
-    if reserve.isGone { options.spaceChanged?(true) }
+    store.savesSpace = reserve.isShort
+    if reserve.isShort { options.spaceChanged?(true) }
   }
 
   /// The thread takes no signals: they belong to the main thread.
@@ -110,7 +110,7 @@ final class Writer: @unchecked Sendable {
     while true {
       let (groups, isLast) = lock.with { () -> ([Group], Bool) in
         while waiting.isEmpty, !isStopping {
-          if reserve.isGone {
+          if reserve.isShort {
             if Self.now >= nextLook { break }
             lock.wait(until: timespec(tv_sec: nextLook, tv_nsec: 0))
           } else {
@@ -124,7 +124,7 @@ final class Writer: @unchecked Sendable {
         return (waiting, isStopping)
       }
       if groups.isEmpty, isLast { break }
-      if reserve.isGone, Self.now >= nextLook {
+      if reserve.isShort, Self.now >= nextLook {
         nextLook = Self.now + options.spaceCheckSeconds
         if reserve.restore() { spaceChanged(isLow: false) }
       }
@@ -135,7 +135,7 @@ final class Writer: @unchecked Sendable {
     }
     var failure: LedgerError?
     // The log of a full medium is worth its room.
-    do { try store.close(keepingLog: reserve.isGone) } catch { failure = error }
+    do { try store.close(keepingLog: reserve.isShort) } catch { failure = error }
     publishStatistics()
     lock.with { closeError = failure }
   }
@@ -166,24 +166,29 @@ final class Writer: @unchecked Sendable {
     }
   }
 
-  /// When the medium is full, what can be made free is made free, and it is tried once more.
+  /// When the medium is full, what can be made free is made free, and it is tried again.
   private func attempt(_ groups: [[LedgerWrite]]) -> Result<Void, LedgerError> {
     if groups.allSatisfy(\.isEmpty) { return .success(()) }
-    do throws(LedgerError) {
-      try store.write(groups)
-      return .success(())
-    } catch where error.isMediumFull && makeRoom() {
-      return Result { () throws(LedgerError) in try store.write(groups) }
-    } catch {
-      return .failure(error)
+    let makesRoom = groups.allSatisfy { $0.contains(where: \.makesRoom) }
+    // First the most of the reserve, then the log, then the last of the reserve.
+    var attempts = 3
+    while true {
+      do throws(LedgerError) {
+        if !makesRoom, store.isLogTooLong { throw store.mediumIsFull }
+        try store.write(groups)
+        return .success(())
+      } catch {
+        attempts -= 1
+        guard error.isMediumFull, attempts >= 0, freeSpace(forLast: makesRoom) else { return .failure(error) }
+      }
     }
   }
 
-  /// True when something was made free: the reserve, or the log for its next use.
-  private func makeRoom() -> Bool {
-    let wasGone = reserve.isGone
-    let isFree = reserve.giveUp()
-    if !wasGone, reserve.isGone { spaceChanged(isLow: true) }
+  /// True when something was made free: a part of the reserve, or the log for its next use.
+  private func freeSpace(forLast: Bool) -> Bool {
+    let wasWhole = reserve.state == .whole
+    let isFree = wasWhole || forLast ? reserve.giveUp() : false
+    if wasWhole, reserve.isShort { spaceChanged(isLow: true) }
     return store.emptyLog() || isFree
   }
 
