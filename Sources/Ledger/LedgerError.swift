@@ -82,6 +82,21 @@ public struct LedgerError: Error, Hashable, Sendable, CustomStringConvertible {
     return error
   }
 
+  static func notALedger(_ path: String) -> LedgerError {
+    LedgerError(
+      .foreign, "\(path) is not a ledger but another program's database; move it away, nothing was changed")
+  }
+
+  /// Of another major version of the schema.
+  static func otherVersion(_ path: String, _ version: Int64) -> LedgerError {
+    let major = version / 1000
+    let advice = major > Int64(Schema.major) ? "newer" : "older"
+    return LedgerError(
+      .foreign,
+      "\(path) has schema version \(major).\(version % 1000), this program needs \(Schema.major).x; install "
+        + "the \(advice) firmware that wrote it and let it send what is queued; nothing was changed")
+  }
+
   static func closed() -> LedgerError {
     LedgerError(.closed, "the ledger is closed; nothing more can be written")
   }

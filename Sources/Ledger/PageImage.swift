@@ -43,6 +43,12 @@ struct PageImage {
     return file?.read(at: (number - 1) * pageSize, count: pageSize)
   }
 
+  /// What the header says of the program that wrote it; `nil` without a header.
+  var marks: (applicationID: Int, version: Int64)? {
+    guard let first = page(1), Array(first.prefix(16)) == Self.magic else { return nil }
+    return (first.bigEndian32(68), Int64(Int32(truncatingIfNeeded: first.bigEndian32(60))))
+  }
+
   /// The pages that are free; `nil` when the list of them is not in order and means nothing.
   func freePages() -> Set<Int>? {
     guard let first = page(1), Array(first.prefix(16)) == Self.magic else { return nil }

@@ -45,7 +45,9 @@ struct Recovery {
   func salvage(_ damage: LedgerError) throws(LedgerError) {
     let names = try directory.names()
     let number = (numbers(names, "ledger.damaged-", "").max() ?? 0) + 1
-    let content = Salvage(PageImage(database: directory.database, log: directory.databaseLog))
+    let image = PageImage(database: directory.database, log: directory.databaseLog)
+    if let refusal = Salvage.refusal(image, directory.database) { throw refusal }
+    let content = Salvage(image)
     var text =
       "\(directory.database) was damaged (\(damage.detail)); it is kept as \(path(damaged(number))), and what could be read "
       + "was taken over into a new one: \(content.messages.count) queued messages and \(content.records.count) records"

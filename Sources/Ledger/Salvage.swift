@@ -35,6 +35,18 @@ struct Salvage {
     }
   }
 
+  /// Why it is not this program's business: a damaged database of another program or major version. What of it was
+  /// readable would be taken for all there is.
+  static func refusal(_ image: PageImage, _ path: String) -> LedgerError? {
+    guard let (applicationID, version) = image.marks else { return nil }
+    if applicationID == Int(Schema.applicationID) {
+      let isOurs = version / 1000 == Int64(Schema.major) || !Schema.isPlausible(version)
+      return isOurs ? nil : .otherVersion(path, version)
+    }
+    let roots = Self.roots(image)
+    return !roots.isEmpty && (roots["outbox"] == nil || roots["record"] == nil) ? .notALedger(path) : nil
+  }
+
   /// The first pages of the tables, as the schema has them.
   private static func roots(_ image: PageImage) -> [String: Int] {
     var roots: [String: Int] = [:]

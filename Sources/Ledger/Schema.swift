@@ -15,7 +15,8 @@ enum Schema {
   static let minor: Int32 = 1
   static let version = major * 1000 + minor
 
-  static func major(of version: Int32) -> Int32 { version / 1000 }
+  /// Whether a program may ever have been at that version.
+  static func isPlausible(_ version: Int64) -> Bool { (0..<100_000).contains(version) }
 
   /// Run once, as one transaction, on the file that is not yet the ledger.
   static let creation = """

@@ -123,19 +123,13 @@ extension Store {
       if columns == 6, major == Int64(Schema.major) {
         throw LedgerError.damaged(connection.path, "its application id is wrong")
       }
-      throw LedgerError(
-        .foreign, "\(connection.path) is not a ledger but another program's database; move it away, nothing was changed"
-      )
+      throw LedgerError.notALedger(connection.path)
     }
     // No program was ever at such a version.
-    if version < 0 || major > 99 { throw LedgerError.damaged(connection.path, "its schema version is \(version)") }
-    if major != Int64(Schema.major) {
-      let advice = major > Int64(Schema.major) ? "newer" : "older"
-      throw LedgerError(
-        .foreign,
-        "\(connection.path) has schema version \(major).\(version % 1000), this program needs \(Schema.major).x; install "
-          + "the \(advice) firmware that wrote it and let it send what is queued; nothing was changed")
+    if !Schema.isPlausible(version) {
+      throw LedgerError.damaged(connection.path, "its schema version is \(version)")
     }
+    if major != Int64(Schema.major) { throw LedgerError.otherVersion(connection.path, version) }
   }
 
   /// What the ledger holds, and whether there is a note of a damage.

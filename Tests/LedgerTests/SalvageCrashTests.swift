@@ -11,6 +11,11 @@ import Testing
     case header, missing, log
   }
 
+  /// What is lost beside the process: nothing, or what was not flushed, with the newest of the names or the oldest.
+  enum Loss: CaseIterable {
+    case nothing, newest, oldest
+  }
+
   /// Makes a ledger of eight commits, damaged in a way.
   private func make(_ damage: Damage, _ database: [UInt8], _ log: [UInt8], _ scratch: Scratch) throws {
     mkdir(scratch.data, 0o700)
@@ -26,8 +31,8 @@ import Testing
 
   // Proves: killed at any change of a file, and without power, which also takes what was not flushed, the next start finds the damaged ledger or the whole new
   // one: nothing that could be salvaged is lost, what was committed since is there, and the damage is said.
-  @Test(arguments: Damage.allCases, [false, true])
-  func powerCutAtEveryStep(kind: Damage, losing: Bool) throws {
+  @Test(arguments: Damage.allCases, Loss.allCases)
+  func powerCutAtEveryStep(kind: Damage, loss: Loss) throws {
     let scratch = try Scratch(inMemory: true)
     let torture = try Torture(["work", scratch.data, "--commits", "9", "--pause-after", "8"])
     for number in 1...8 { #expect(torture.line() == "\(number)") }
@@ -47,7 +52,8 @@ import Testing
       try make(kind, database, log, scratch)
       let end = try Torture.run(
         ["work", scratch.data, "--first", "9", "--commits", "2", "--kill-at", "\(operation)"]
-          + (losing ? ["--lose", "\(operation * 7 + 3)"] : []))
+          + (loss == .nothing ? [] : ["--lose", "\(operation * 7 + 3)"])
+          + (loss == .oldest ? ["--lose-oldest", "1"] : []))
       #expect(!end.lines.contains { $0.contains("renamed before") || $0.contains("overwritten") }, "\(end.lines)")
       if end.exitCode == 0 {
         #expect(end.lines.first?.hasPrefix("salvaged 4 messages") == true)
@@ -69,7 +75,7 @@ import Testing
       }
       #expect(!scratch.files().contains { $0.contains("salvaged") || $0.contains(".new") }, "\(scratch.files())")
       scratch.empty()
-      operation += losing ? 1 : 3
+      operation += loss == .nothing ? 3 : 1
     }
     #expect(operation > 20)
   }

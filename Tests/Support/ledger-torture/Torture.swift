@@ -8,7 +8,7 @@ import StationCore
 /// failed), so that somebody outside can kill it, or let its disk fail, and compare.
 ///
 ///     ledger-torture work DIR [--first N] [--commits N] [--window N] [--checkpoint-pages N] [--uid N]
-///                    [--kill-at N] [--lose SEED] [--fail-at N] [--fail-count N] [--fail-code N] [--fail-errno N]
+///                    [--kill-at N] [--lose SEED] [--lose-oldest 1] [--fail-at N] [--fail-count N] [--fail-code N] [--fail-errno N]
 ///                    [--reserve BYTES] [--pause-after N]
 ///     ledger-torture bench DIR
 ///     ledger-torture full DIR        mounts a small file system on DIR, for itself alone, and fills it
@@ -65,6 +65,7 @@ struct Torture {
     ledgerOptions.willChangeFile = UnflushedNames.willChange
     faultvfs_before_kill { UnflushedNames.lose() }
     UnflushedNames.seed = UInt64(seed ?? 0)
+    UnflushedNames.losesOldest = options["--lose-oldest"] != nil
     let ledger: Ledger
     do {
       let snapshot: LedgerSnapshot
@@ -100,6 +101,7 @@ struct Torture {
 /// The names given to files that a power cut would take back, since their directory was not flushed.
 enum UnflushedNames {
   nonisolated(unsafe) static var seed: UInt64 = 0
+  nonisolated(unsafe) static var losesOldest = false
   nonisolated(unsafe) private static var renames: [(from: String, to: String)] = []
   nonisolated(unsafe) private static var flushed: Set<String> = []
 
@@ -119,8 +121,13 @@ enum UnflushedNames {
     }
   }
 
-  /// Takes back some of the newest names, as drawn from the seed. The last is the one that is just being given.
+  /// Takes back names as if they had not reached the medium: the oldest alone, or some of the newest, drawn from the seed.
   static func lose() {
+    if losesOldest, let name = renames.first {
+      // Whoever has the old name now keeps it, as far as this can be told.
+      if access(name.from, F_OK) != 0 { _ = rename(name.to, name.from) }
+      return
+    }
     var lost = renames.isEmpty ? 0 : Int(seed % UInt64(renames.count + 1))
     while lost > 0, let name = renames.popLast() {
       _ = rename(name.to, name.from)
