@@ -40,7 +40,7 @@ let package = Package(
       dependencies: ["OCPP", "DeviceModel", .product(name: "DequeModule", package: "swift-collections")],
       swiftSettings: settings),
     .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3")]),
-    .target(name: "Ledger", dependencies: ["StationCore", "CSQLite"], swiftSettings: settings),
+    .target(name: "Ledger", dependencies: ["OCPP", "StationCore", "CSQLite"], swiftSettings: settings),
     .target(
       name: "CSMSLink",
       dependencies: nio + [

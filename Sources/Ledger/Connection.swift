@@ -31,6 +31,7 @@ final class Connection {
   }
 
   func execute(_ sql: String) throws(LedgerError) {
+    errno = 0
     let code = sqlite3_exec(handle, sql, nil, nil, nil)
     if code != SQLITE_OK { throw error(code, "write") }
   }
@@ -75,28 +76,44 @@ final class Connection {
       }, counter)
   }
 
-  /// Moves as much of the log into the database as no reader prevents. Returns the pages moved.
-  func checkpoint(truncating: Bool) throws(LedgerError) -> Int {
+  /// Moves as much of the log into the database as no reader prevents. Returns the pages in the log and those of them
+  /// that are in the database now.
+  func checkpoint(truncating: Bool) throws(LedgerError) -> (inLog: Int, moved: Int) {
     var inLog: Int32 = 0
     var moved: Int32 = 0
     let mode = truncating ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE
+    errno = 0
     let code = sqlite3_wal_checkpoint_v2(handle, nil, mode, &inLog, &moved)
     if code != SQLITE_OK, code != SQLITE_BUSY { throw error(code, "write") }
-    return Int(max(moved, 0))
+    return (Int(max(inLog, 0)), Int(max(moved, 0)))
   }
+
+  /// SQLITE_IOERR_READ, _SHORT_READ, _DATA and _CORRUPTFS, which are macros that Swift does not see.
+  private static let unreadable: Set<Int32> = [1 << 8, 2 << 8, 32 << 8, 33 << 8].reduce(into: []) {
+    $0.insert(SQLITE_IOERR | $1)
+  }
+  /// SQLITE_IOERR_SHMSIZE: no room for the index of the log.
+  private static let noSharedMemory: Int32 = SQLITE_IOERR | 19 << 8
 
   /// The error of an SQLite result code, told apart by what a person has to do.
   func error(_ code: Int32, _ doing: String) -> LedgerError {
+    // SQLite does not keep the errno of a COMMIT that failed; it is cleared before each call.
+    let system = errno != 0 ? errno : sqlite3_system_errno(handle)
     let message = String(cString: sqlite3_errmsg(handle))
-    let system = sqlite3_system_errno(handle)
     switch code & 0xFF {
     case SQLITE_FULL where system != ENOSPC && system != EDQUOT && isAtSizeLimit:
-      return LedgerError(
+      var error = LedgerError(
         .full, "cannot \(doing) \(path): the ledger has reached its size limit; messages must be delivered first")
+      error.isSizeLimit = true
+      return error
     case SQLITE_FULL:
       return LedgerError.system(ENOSPC, doing, path)
     case SQLITE_CORRUPT, SQLITE_NOTADB:
       return LedgerError.damaged(path, message)
+    case SQLITE_IOERR where Self.unreadable.contains(code):
+      return LedgerError.damaged(path, "\(message), the medium does not give back what it holds")
+    case SQLITE_IOERR where code == Self.noSharedMemory:
+      return LedgerError.system(ENOSPC, doing, path)
     case SQLITE_READONLY, SQLITE_PERM, SQLITE_CANTOPEN, SQLITE_IOERR:
       switch system {
       case EACCES, EPERM, EROFS, ENOSPC, EDQUOT: return LedgerError.system(system, doing, path)
@@ -141,6 +158,11 @@ final class Statement {
     try check(sqlite3_bind_int64(handle, index, value))
   }
 
+  func bind(_ index: Int32, _ value: Int64?) throws(LedgerError) {
+    guard let value else { return try check(sqlite3_bind_null(handle, index)) }
+    try bind(index, value)
+  }
+
   func bind(_ index: Int32, _ value: String?) throws(LedgerError) {
     guard var value else { return try check(sqlite3_bind_null(handle, index)) }
     let code = value.withUTF8 { bytes in
@@ -157,6 +179,7 @@ final class Statement {
 
   /// True when there is a row.
   func step() throws(LedgerError) -> Bool {
+    errno = 0
     let code = sqlite3_step(handle)
     switch code {
     case SQLITE_ROW: return true
@@ -167,6 +190,7 @@ final class Statement {
 
   /// Runs a statement that gives no rows and makes it ready for the next run.
   func run() throws(LedgerError) {
+    errno = 0
     let code = sqlite3_step(handle)
     if code != SQLITE_DONE {
       let error = connection.error(code, "write")
@@ -177,6 +201,8 @@ final class Statement {
   }
 
   func integer(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }
+
+  func isNull(_ column: Int32) -> Bool { sqlite3_column_type(handle, column) == SQLITE_NULL }
 
   func text(_ column: Int32) -> String? {
     guard sqlite3_column_type(handle, column) != SQLITE_NULL else { return nil }

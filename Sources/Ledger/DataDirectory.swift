@@ -4,11 +4,13 @@ import Glibc
 ///
 /// The lock is an advisory `flock` on the file `lock` in it, which also holds the owner's process id for whoever finds
 /// it taken. The kernel drops the lock with the process, however it ends; the file stays.
-struct DataDirectory {
+struct DataDirectory: Sendable {
   let path: String
   /// True when this call created the directory.
   let isNew: Bool
   private let lockDescriptor: Int32
+  /// For tests: called before each change of a file that SQLite does not make itself.
+  var willChange: (@Sendable (FileChange) -> Void)?
 
   var database: String { path + "/ledger.sqlite" }
   var databaseLog: String { database + "-wal" }
@@ -94,6 +96,7 @@ struct DataDirectory {
 
   /// Creates an empty file of mode 0600; SQLite gives its log the same mode. Fails when it exists.
   func createPrivate(_ file: String) throws(LedgerError) {
+    willChange?(.create(file))
     let descriptor = open(file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard descriptor >= 0 else { throw LedgerError.system(errno, "create", file) }
     Glibc.close(descriptor)
@@ -109,18 +112,55 @@ struct DataDirectory {
     }
   }
 
-  /// Flushes a file, then gives it its final name. The name is durable with the next flush of the directory, which
-  /// SQLite does before it reports the first commit (it creates the log then).
+  /// Flushes a file, then gives it its final name. The name is durable with the next flush of the directory.
   func flushAndRename(_ file: String, to name: String) throws(LedgerError) {
     let descriptor = open(file, O_RDWR | O_CLOEXEC)
     guard descriptor >= 0 else { throw LedgerError.system(errno, "open", file) }
+    willChange?(.flush(file))
     let flushed = fsync(descriptor) == 0 ? 0 : errno
     Glibc.close(descriptor)
     if flushed != 0 { throw LedgerError.system(flushed, "flush", file) }
-    if rename(file, name) != 0 { throw LedgerError.system(errno, "rename to \(name)", file) }
+    try rename(file, to: name)
+  }
+
+  func rename(_ file: String, to name: String) throws(LedgerError) {
+    willChange?(.rename(file, name))
+    if Glibc.rename(file, name) != 0 { throw LedgerError.system(errno, "rename to \(name)", file) }
   }
 
   func removeIfPresent(_ file: String) throws(LedgerError) {
+    willChange?(.remove(file))
     if unlink(file) != 0, errno != ENOENT { throw LedgerError.system(errno, "remove", file) }
   }
+
+  /// Makes all names in the directory durable.
+  func flush() throws(LedgerError) {
+    let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw LedgerError.system(errno, "open", path) }
+    defer { Glibc.close(descriptor) }
+    willChange?(.flush(path))
+    if fsync(descriptor) != 0, errno != EINVAL { throw LedgerError.system(errno, "flush", path) }
+  }
+
+  /// The names in the directory, in no order.
+  func names() throws(LedgerError) -> [String] {
+    guard let directory = opendir(path) else { throw LedgerError.system(errno, "list", path) }
+    defer { closedir(directory) }
+    var names: [String] = []
+    while let entry = readdir(directory) {
+      names.append(
+        withUnsafePointer(to: &entry.pointee.d_name) {
+          $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+        })
+    }
+    return names
+  }
+}
+
+/// What is about to be done to a file or directory.
+package enum FileChange: Sendable {
+  case create(String)
+  case flush(String)
+  case rename(String, String)
+  case remove(String)
 }

@@ -10,7 +10,7 @@ import StationCore
 /// All writing is done by one thread of its own, which takes everything that has piled up during one flush of the medium
 /// into the next transaction. The methods may be called from any thread.
 public final class Ledger: Sendable {
-  public struct Options: Hashable, Sendable {
+  public struct Options: Sendable {
     /// Size of the database, bytes. At the limit, commits that need more room fail with `LedgerError.Kind.full`, and
     /// what removes messages still works. The log beside it takes some 4 MiB more.
     public var maximumSize = 64 << 20
@@ -20,6 +20,17 @@ public final class Ledger: Sendable {
     public var maximumWaitingBytes = 8 << 20
     /// Once the log holds so many pages of 4 KiB, it is moved into the database.
     package var checkpointPages = 1000
+    /// Bytes that are held free on the medium by the file `reserve`, and given up when it is full: enough for what one
+    /// offline day of normal use records (1,500 messages of 1.3 kB, with the log). A quarter of it is kept for commits
+    /// that remove something, so that what is queued can always be delivered. 0: none.
+    public var reserve = 4 << 20
+    /// Called with true when the ledger lives on its reserve, or the medium is too full to have one, and with false when the
+    /// reserve is there again. The first call may come from `open`, on its thread; later ones come on the ledger's.
+    public var spaceChanged: (@Sendable (Bool) -> Void)?
+    /// How often, while there is no reserve, the medium is looked at for space.
+    package var spaceCheckSeconds = 10
+    /// For tests: called before each change of a file that SQLite does not make itself.
+    package var willChangeFile: (@Sendable (FileChange) -> Void)?
 
     public init() {}
   }
@@ -30,24 +41,42 @@ public final class Ledger: Sendable {
   /// Locks the data directory (creating it with mode 0700 when missing, its parents must exist), opens the ledger in
   /// it (creating it with mode 0600) and reads what it holds.
   ///
-  /// - Throws: an error of one line that says what to do. Whatever is in the directory has not been changed then.
+  /// A damaged ledger is kept aside, and what it holds is salvaged into a new one: `LedgerSnapshot.damage` says so, at
+  /// every start until the first commit after that. On a full medium the ledger opens, if need be on its reserve.
+  ///
+  /// - Throws: an error of one line that says what to do. What was in the ledger has not been changed then.
   public static func open(
     directory: String, options: Options = Options()
   ) throws(LedgerError) -> (Ledger, LedgerSnapshot) {
-    let directory = try DataDirectory(path: directory)
+    var directory = try DataDirectory(path: directory)
+    directory.willChange = options.willChangeFile
     do throws(LedgerError) {
-      let (store, snapshot) = try Store.open(directory, options)
-      let writer = Writer(store, options)
+      let reserve = Reserve(directory, size: options.reserve)
+      let (store, snapshot) = try openStore(directory, reserve, options)
+      reserve.prepare()
+      let writer = Writer(store, reserve, options)
       do throws(LedgerError) {
         try writer.startThread()
       } catch {
-        try? store.close()
+        try? store.close(keepingLog: true)
         throw error
       }
       return (Ledger(writer, directory), snapshot)
     } catch {
       directory.unlock()
       throw error
+    }
+  }
+
+  private static func openStore(
+    _ directory: DataDirectory, _ reserve: Reserve, _ options: Options
+  ) throws(LedgerError) -> (Store, LedgerSnapshot) {
+    while true {
+      do throws(LedgerError) {
+        return try Store.open(directory, options)
+      } catch {
+        guard error.isMediumFull, reserve.giveUp() else { throw error }
+      }
     }
   }
 

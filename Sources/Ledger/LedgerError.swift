@@ -16,7 +16,7 @@ public struct LedgerError: Error, Hashable, Sendable, CustomStringConvertible {
     case full
     /// Another process has the data directory; its process id when it is known.
     case locked(by: Int32?)
-    /// The database is damaged. Nothing was changed.
+    /// The database is damaged. The next start keeps it aside and salvages what it holds.
     case corrupt
     /// The file is a sound database, but not a ledger, or of a schema that this program cannot use. Nothing was changed.
     case foreign
@@ -34,6 +34,13 @@ public struct LedgerError: Error, Hashable, Sendable, CustomStringConvertible {
 
   public var kind: Kind
   public var text: String
+  /// For `corrupt`: what is wrong, without the file.
+  var detail = ""
+  /// For `full`: it is the ledger's own limit that was reached, not the medium's.
+  var isSizeLimit = false
+
+  /// The medium has no space: giving up the reserve helps.
+  var isMediumFull: Bool { kind == .full && !isSizeLimit }
 
   public var description: String { text }
 
@@ -68,10 +75,26 @@ public struct LedgerError: Error, Hashable, Sendable, CustomStringConvertible {
   }
 
   static func damaged(_ path: String, _ detail: String) -> LedgerError {
-    LedgerError(
+    var error = LedgerError(
       .corrupt,
-      "\(path) is damaged (\(detail)); nothing was changed: copy the data directory for analysis, then move \(path) and "
-        + "\(path)-wal away to start with an empty ledger, which loses what had not been sent")
+      "\(path) is damaged (\(detail)); restart the station, which keeps the file aside and salvages its content")
+    error.detail = detail
+    return error
+  }
+
+  static func notALedger(_ path: String) -> LedgerError {
+    LedgerError(
+      .foreign, "\(path) is not a ledger but another program's database; move it away, nothing was changed")
+  }
+
+  /// Of another major version of the schema.
+  static func otherVersion(_ path: String, _ version: Int64) -> LedgerError {
+    let major = version / 1000
+    let advice = major > Int64(Schema.major) ? "newer" : "older"
+    return LedgerError(
+      .foreign,
+      "\(path) has schema version \(major).\(version % 1000), this program needs \(Schema.major).x; install "
+        + "the \(advice) firmware that wrote it and let it send what is queued; nothing was changed")
   }
 
   static func closed() -> LedgerError {

@@ -9,7 +9,11 @@ final class Lock: @unchecked Sendable {
     mutex.initialize(to: pthread_mutex_t())
     condition.initialize(to: pthread_cond_t())
     pthread_mutex_init(mutex, nil)
-    pthread_cond_init(condition, nil)
+    var attributes = pthread_condattr_t()
+    pthread_condattr_init(&attributes)
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+    pthread_cond_init(condition, &attributes)
+    pthread_condattr_destroy(&attributes)
   }
 
   deinit {
@@ -27,6 +31,12 @@ final class Lock: @unchecked Sendable {
 
   /// Waits for `signal`; only inside `with`. May return without one.
   func wait() { pthread_cond_wait(condition, mutex) }
+
+  /// Waits for `signal`, but not longer than until then (`CLOCK_MONOTONIC`); only inside `with`. May return without one.
+  func wait(until deadline: timespec) {
+    var deadline = deadline
+    pthread_cond_timedwait(condition, mutex, &deadline)
+  }
 
   func signal() { pthread_cond_broadcast(condition) }
 }

@@ -3,7 +3,7 @@ import StationCore
 
 /// The ledger's thread and the groups that wait for it.
 ///
-/// `@unchecked Sendable`: `store` and `failedGroups` belong to the thread once it runs, everything else is used under `lock`.
+/// `@unchecked Sendable`: `store`, `reserve` and `failedGroups` belong to the thread once it runs, everything else is used under `lock`.
 final class Writer: @unchecked Sendable {
   struct StopResult { var error: LedgerError? }
 
@@ -22,6 +22,7 @@ final class Writer: @unchecked Sendable {
   }
 
   private let store: Store
+  private let reserve: Reserve
   private let options: Ledger.Options
   private let lock = Lock()
   private var waiting: [Group] = []
@@ -32,9 +33,12 @@ final class Writer: @unchecked Sendable {
   private var closeError: LedgerError?
   private var thread = pthread_t()
 
-  init(_ store: Store, _ options: Ledger.Options) {
+  init(_ store: Store, _ reserve: Reserve, _ options: Ledger.Options) {
     self.store = store
+    self.reserve = reserve
     self.options = options
+    store.savesSpace = reserve.isShort
+    if reserve.isShort { options.spaceChanged?(true) }
   }
 
   /// The thread takes no signals: they belong to the main thread.
@@ -102,22 +106,36 @@ final class Writer: @unchecked Sendable {
 
   private func run() {
     nameThread("ledger")
+    var nextLook = Self.now + options.spaceCheckSeconds
     while true {
-      let groups = lock.with { () -> [Group] in
-        while waiting.isEmpty, !isStopping { lock.wait() }
+      let (groups, isLast) = lock.with { () -> ([Group], Bool) in
+        while waiting.isEmpty, !isStopping {
+          if reserve.isShort {
+            if Self.now >= nextLook { break }
+            lock.wait(until: timespec(tv_sec: nextLook, tv_nsec: 0))
+          } else {
+            lock.wait()
+          }
+        }
         defer {
           waiting = []
           waitingBytes = 0
         }
-        return waiting
+        return (waiting, isStopping)
       }
-      if groups.isEmpty { break }
+      if groups.isEmpty, isLast { break }
+      if reserve.isShort, Self.now >= nextLook {
+        nextLook = Self.now + options.spaceCheckSeconds
+        if reserve.restore() { spaceChanged(isLow: false) }
+      }
+      if groups.isEmpty { continue }
       write(groups)
       store.checkpointIfLong()
       publishStatistics()
     }
     var failure: LedgerError?
-    do { try store.close() } catch { failure = error }
+    // The log of a full medium is worth its room.
+    do { try store.close(keepingLog: reserve.isShort) } catch { failure = error }
     publishStatistics()
     lock.with { closeError = failure }
   }
@@ -148,14 +166,42 @@ final class Writer: @unchecked Sendable {
     }
   }
 
+  /// When the medium is full, what can be made free is made free, and it is tried again.
   private func attempt(_ groups: [[LedgerWrite]]) -> Result<Void, LedgerError> {
     if groups.allSatisfy(\.isEmpty) { return .success(()) }
-    do {
-      try store.write(groups)
-      return .success(())
-    } catch {
-      return .failure(error)
+    let makesRoom = groups.allSatisfy { $0.contains(where: \.makesRoom) }
+    // First the most of the reserve, then the log, then the last of the reserve.
+    var attempts = 3
+    while true {
+      do throws(LedgerError) {
+        if !makesRoom, store.isLogTooLong { throw store.mediumIsFull }
+        try store.write(groups)
+        return .success(())
+      } catch {
+        attempts -= 1
+        guard error.isMediumFull, attempts >= 0, freeSpace(forLast: makesRoom) else { return .failure(error) }
+      }
     }
+  }
+
+  /// True when something was made free: a part of the reserve, or the log for its next use.
+  private func freeSpace(forLast: Bool) -> Bool {
+    let wasWhole = reserve.state == .whole
+    let isFree = wasWhole || forLast ? reserve.giveUp() : false
+    if wasWhole, reserve.isShort { spaceChanged(isLow: true) }
+    return store.emptyLog() || isFree
+  }
+
+  private func spaceChanged(isLow: Bool) {
+    store.savesSpace = isLow
+    options.spaceChanged?(isLow)
+  }
+
+  /// Seconds of `CLOCK_MONOTONIC`.
+  private static var now: Int {
+    var now = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return now.tv_sec
   }
 
   private func publishStatistics() {

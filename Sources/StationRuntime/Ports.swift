@@ -23,6 +23,8 @@ public protocol LedgerPort: Sendable {
   func commit(_ writes: [LedgerWrite], completion: @escaping @Sendable (Result<Void, LedgerError>) -> Void)
   /// Writes what waits and closes; waits until that is done.
   @discardableResult func close() -> LedgerError?
+  /// What was written since the start.
+  var statistics: LedgerStatistics { get }
 }
 
 /// The connection to the CSMS as the runtime uses it; the rules are those of `CSMSLink`.

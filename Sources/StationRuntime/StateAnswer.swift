@@ -1,4 +1,5 @@
 import Hardware
+import Ledger
 import OCPP
 import StationCore
 
@@ -27,8 +28,17 @@ extension StationRuntime {
           member("undeliveredMessages", .int(core.undeliveredMessages)),
           member("storageHealthy", .bool(core.storageIsHealthy)),
         ])),
-      member("evses", .array(core.evses.map(evse))),
+      member("evses", .array(core.evses.map(evse))), member("ledger", ledgerStatistics),
     ]
+  }
+
+  /// What the ledger has written since the start: the wear of the flash.
+  private var ledgerStatistics: JSONValue {
+    let statistics = ledger.statistics
+    return .object([
+      member("bytesWritten", .int(statistics.bytesWritten)), member("commits", .int(statistics.commits)),
+      member("checkpoints", .int(statistics.checkpoints)),
+    ])
   }
 
   private func evse(_ evse: StationSnapshot.EVSE) -> JSONValue {

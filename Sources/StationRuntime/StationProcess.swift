@@ -59,6 +59,7 @@ public enum StationProcess {
     var restart: ProcessRestart
     var parts: StationRuntime.Parts
     var socket: ControlSocketFile
+    var space: SpaceReports
 
     func run(signals: CInt, on loop: any EventLoop) {
       let runtime = StationRuntime(parts, on: loop)
@@ -77,6 +78,8 @@ public enum StationProcess {
       }
       runtime.write(.info, "control socket \(options.controlSocket), simulated hardware, process \(getpid())")
       runtime.start(link)
+      let bound = NIOLoopBound(runtime, eventLoop: loop)
+      space.deliver { isLow in loop.execute { bound.value.give(.storageLow(isLow)) } }
     }
 
     /// Ends the process.
@@ -110,11 +113,15 @@ public enum StationProcess {
 
     let ledger: Ledger
     let snapshot: LedgerSnapshot
+    let space = SpaceReports()
     do {
-      (ledger, snapshot) = try Ledger.open(directory: options.dataDirectory)
+      var ledgerOptions = Ledger.Options()
+      ledgerOptions.spaceChanged = { space.add($0) }
+      (ledger, snapshot) = try Ledger.open(directory: options.dataDirectory, options: ledgerOptions)
     } catch {
       throw Failure(.dataDirectory, ["stationd: \(error.text)"])
     }
+    if let damage = snapshot.damage { log.write(.error, damage.text, wall: clock.now.wall) }
     let restart = ProcessRestart(options, arguments)
     if let left = restart.takeReasonLeftBehind() { bootReason = left }
 
@@ -145,7 +152,7 @@ public enum StationProcess {
     } catch {
       throw Failure(.controlSocket, ["stationd: \(error)"])
     }
-    return Prepared(options: options, restart: restart, parts: parts, socket: socket)
+    return Prepared(options: options, restart: restart, parts: parts, socket: socket, space: space)
   }
 
   private static func load(

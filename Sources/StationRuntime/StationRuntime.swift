@@ -54,7 +54,7 @@ public final class StationRuntime {
   let loop: any EventLoop
   var core: any CoreMachine
   var hardware: SimulatedHardware
-  private let ledger: any LedgerPort
+  let ledger: any LedgerPort
   let clock: StationClock
   private let log: StationLog
   private let messageLog: MessageLog?

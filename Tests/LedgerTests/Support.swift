@@ -1,3 +1,4 @@
+import CSQLite
 import Glibc
 import Ledger
 import StationCore
@@ -67,7 +68,17 @@ final class Scratch {
     return stat(file, &status) == 0 ? status.st_mode & 0o777 : 0
   }
 
-  func open(_ options: Ledger.Options = .init()) throws(LedgerError) -> (Ledger, LedgerSnapshot) {
+  /// The files of a salvaged ledger's predecessors.
+  func damagedFiles() -> [String] { files().filter { $0.contains("damaged") } }
+
+  /// A small reserve costs less time.
+  private static var options: Ledger.Options {
+    var options = Ledger.Options()
+    options.reserve = 64 << 10
+    return options
+  }
+
+  func open(_ options: Ledger.Options = Scratch.options) throws(LedgerError) -> (Ledger, LedgerSnapshot) {
     try Ledger.open(directory: data, options: options)
   }
 
@@ -179,4 +190,23 @@ struct SeededGenerator: RandomNumberGenerator {
     z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
     return z ^ (z >> 31)
   }
+}
+
+/// Runs statements with a connection of its own; gives the first column of the last row.
+@discardableResult
+func sqlite(_ file: String, _ sql: String) throws -> String {
+  var handle: OpaquePointer?
+  defer { sqlite3_close(handle) }
+  try #require(sqlite3_open(file, &handle) == SQLITE_OK)
+  var last = ""
+  let code = withUnsafeMutablePointer(to: &last) { last in
+    sqlite3_exec(
+      handle, sql,
+      { last, _, values, _ in
+        if let value = values?[0] { last?.assumingMemoryBound(to: String.self).pointee = String(cString: value) }
+        return 0
+      }, last, nil)
+  }
+  try #require(code == SQLITE_OK, "\(String(cString: sqlite3_errmsg(handle)))")
+  return last
 }

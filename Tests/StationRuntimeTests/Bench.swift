@@ -115,6 +115,13 @@ final class FakeLedger: LedgerPort {
 
   var commits: [[LedgerWrite]] { state.withLock { $0.commits } }
   var isClosed: Bool { state.withLock { $0.isClosed } }
+  var statistics: LedgerStatistics {
+    var statistics = LedgerStatistics()
+    statistics.commits = 3
+    statistics.checkpoints = 2
+    statistics.bytesWritten = 12345
+    return statistics
+  }
 
   func commit(_ writes: [LedgerWrite], completion: @escaping @Sendable (Result<Void, LedgerError>) -> Void) {
     state.withLock {

@@ -21,6 +21,7 @@ struct ControlTests {
         == ["connected": true, "url": "ws://csms", "registration": "Accepted", "protocol": "ocpp2.0.1"])
     #expect(station?["network"] == ["online": true])
     #expect(station?["faults"] == [])
+    #expect(answer["ledger"] == ["bytesWritten": 12345, "commits": 3, "checkpoints": 2])
     let evses = answer["evses"]?.arrayValue ?? []
     #expect(evses.map { $0["id"] } == [1, 2])
     #expect(evses.first?["transaction"] == .null)

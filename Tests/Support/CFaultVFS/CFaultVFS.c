@@ -1,9 +1,13 @@
+#define _GNU_SOURCE
 #include "CFaultVFS.h"
 
+#include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 
 // One write that has not been flushed, with what it replaced.
 typedef struct pending {
@@ -26,7 +30,8 @@ static sqlite3_vfs fault_vfs;
 static fault_file *open_files;
 static long operations, flushes;
 static long kill_operation, fail_operation, fail_count;
-static int kill_loses, fail_code;
+static int kill_loses, fail_code, fail_errno;
+static void (*before_kill)(void);
 static uint64_t kill_seed;
 
 static uint64_t draw(void) {
@@ -74,10 +79,14 @@ static int step(void) {
   if (operations == kill_operation) {
     if (kill_loses) {
       for (fault_file *file = open_files; file; file = file->next) lose_unflushed(file);
+      if (before_kill) before_kill();
     }
     raise(SIGKILL);
   }
-  if (fail_operation && operations >= fail_operation && operations < fail_operation + fail_count) return fail_code;
+  if (fail_operation && operations >= fail_operation && operations < fail_operation + fail_count) {
+    errno = fail_errno;
+    return fail_code;
+  }
   return SQLITE_OK;
 }
 
@@ -200,11 +209,21 @@ void faultvfs_kill_at(long operation, int lose, uint64_t seed) {
   kill_seed = seed * 2 + 1;
 }
 
-void faultvfs_fail_at(long operation, long count, int code) {
+void faultvfs_before_kill(void (*callback)(void)) { before_kill = callback; }
+
+void faultvfs_step(void) { step(); }
+
+void faultvfs_fail_at(long operation, long count, int code, int error) {
   fail_operation = operation;
   fail_count = count;
   fail_code = code;
+  fail_errno = error;
 }
 
 long faultvfs_operations(void) { return operations; }
 long faultvfs_flushes(void) { return flushes; }
+
+int faultvfs_mount_small(const char *directory, const char *options) {
+  if (unshare(CLONE_NEWNS) || mount("none", "/", 0, MS_REC | MS_PRIVATE, 0)) return -1;
+  return mount("tmpfs", directory, "tmpfs", 0, options);
+}

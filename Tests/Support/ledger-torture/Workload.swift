@@ -17,15 +17,16 @@ public enum Workload {
     return writes
   }
 
-  /// Some 1.3 kB that differ from number to number.
-  static func payload(_ number: Int) -> [UInt8] {
+  /// Some 1.3 kB of JSON that differ from number to number.
+  public static func payload(_ number: Int) -> [UInt8] {
     var state = UInt32(truncatingIfNeeded: number) &* 2_654_435_761 | 1
-    return (0..<(1200 + number % 100)).map { _ in
+    let text = (0..<(1200 + number % 100)).map { _ -> UInt8 in
       state ^= state << 13
       state ^= state >> 17
       state ^= state << 5
-      return UInt8(truncatingIfNeeded: state)
+      return 0x41 + UInt8(state % 26)
     }
+    return Array("{\"n\":\(number),\"x\":\"".utf8) + text + Array("\"}".utf8)
   }
 
   /// What the ledger holds after these commits.

@@ -13,11 +13,20 @@ int faultvfs_install(void);
 // only a part, drawn from `seed`, of what was written since its last flush, with the last write torn.
 void faultvfs_kill_at(long operation, int lose, uint64_t seed);
 
-// Let `count` operations from this one on fail with an SQLite result code.
-void faultvfs_fail_at(long operation, long count, int code);
+// Called before the process is killed with `lose`, to undo what else had not been flushed.
+void faultvfs_before_kill(void (*callback)(void));
+
+// Counts an operation on a file that is made without SQLite; kills the process when it is its turn.
+void faultvfs_step(void);
+
+// Let `count` operations from this one on fail with an SQLite result code and an errno.
+void faultvfs_fail_at(long operation, long count, int code, int error);
 
 // Operations and flushes so far.
 long faultvfs_operations(void);
 long faultvfs_flushes(void);
+
+// Mounts a file system in memory that only this process sees. To be called before there is another thread; needs root.
+int faultvfs_mount_small(const char *directory, const char *options);
 
 #endif
