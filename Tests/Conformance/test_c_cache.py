@@ -229,17 +229,14 @@ async def deauthorized(session: Session) -> None:
     if "Authorized" in session.stop_points:
         event.check({"eventType": "Ended", "transactionInfo.stoppedReason": "DeAuthorized"}, "C15.FR.04")
     else:
-        event.check({"eventType": "Updated"}, "E05.FR.09")
         states = ("EVConnected", "SuspendedEVSE")
-        if event["transactionInfo.chargingState"] not in states:
-            # It may follow in the next event.
-            await session.event({"eventType": "Updated", "transactionInfo.chargingState": states}, "E05.FR.09")
+        event.check({"eventType": "Updated", "transactionInfo.chargingState": states}, "C15.FR.03")
     await session.rig.csms.expect_none(
         "TransactionEvent", {"transactionInfo.chargingState": "Charging"}, seconds=QUIET_SECONDS
     )
 
 
-@requirement("C12.FR.02", "C12.FR.04", "C15.FR.02", "C15.FR.04", "E05.FR.09", "E05.FR.10")
+@requirement("C12.FR.02", "C12.FR.04", "C15.FR.02", "C15.FR.03", "C15.FR.04", "E05.FR.09", "E05.FR.10")
 @each_start_point
 @each_stop_point
 async def test_TC_C_16_CS(rig: Rig, start_point: str, stop_point: str):
@@ -264,7 +261,7 @@ async def test_TC_C_17_CS(rig: Rig, start_point: str, in_list: bool):
     await rig.csms.expect_none("TransactionEvent", seconds=QUIET_SECONDS)
 
 
-@requirement("C12.FR.02", "C12.FR.04", "C15.FR.02", "C15.FR.04", "E05.FR.09", "E05.FR.10")
+@requirement("C12.FR.02", "C12.FR.04", "C15.FR.02", "C15.FR.03", "C15.FR.04", "E05.FR.09", "E05.FR.10")
 @each_start_point
 @each_stop_point
 async def test_TC_C_18_CS(rig: Rig, start_point: str, stop_point: str):
