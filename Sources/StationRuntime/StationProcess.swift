@@ -121,7 +121,6 @@ public enum StationProcess {
     } catch {
       throw Failure(.dataDirectory, ["stationd: \(error.text)"])
     }
-    if let damage = snapshot.damage { log.write(.error, damage.text, wall: clock.now.wall) }
     let restart = ProcessRestart(options, arguments)
     if let left = restart.takeReasonLeftBehind() { bootReason = left }
 
