@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import stat
 
 import pytest
@@ -79,20 +80,41 @@ async def test_second_process_is_refused(rig: Rig):
 
 
 async def test_unusable_data_directories(rig: Rig, tmp_path):
-    """A data directory that is a file, or whose ledger is damaged, is reported in one line and left as it is"""
+    """A data directory that is a file, or whose ledger is another program's, is reported in one line and left as it is"""
     await rig.start()
     file = tmp_path / "file"
     file.write_text("not a directory")
     code, output = await run("run", *options(rig, file))
     assert (code, len(output.strip().splitlines())) == (3, 1), output
-    damaged = tmp_path / "damaged"
-    damaged.mkdir(mode=0o700)
-    names = [one.name for one in (rig.station.launch.folder / "data").iterdir()]
-    (name,) = [one for one in names if one.endswith((".sqlite", ".db"))]
-    (damaged / name).write_bytes(b"no database " * 1000)
-    code, output = await run("run", *options(rig, damaged))
+    foreign = tmp_path / "foreign"
+    foreign.mkdir(mode=0o700)
+    with sqlite3.connect(foreign / "ledger.sqlite") as other:
+        other.execute("CREATE TABLE somebody_elses (x)")
+    before = (foreign / "ledger.sqlite").read_bytes()
+    code, output = await run("run", *options(rig, foreign))
     assert (code, len(output.strip().splitlines())) == (3, 1), output
-    assert (damaged / name).read_bytes() == b"no database " * 1000
+    assert (foreign / "ledger.sqlite").read_bytes() == before
+
+
+@requirement("E12.FR.01", "E12.FR.02")
+async def test_damaged_ledger(rig: Rig):
+    """A ledger whose first pages are overwritten is kept aside; what was queued in it is delivered, the CSMS is told"""
+    await rig.start(POINTS | {"AuthCtrlr/OfflineTxForUnknownIdEnabled": "true"})
+    await rig.station.network(False)
+    for _ in range(20):
+        await rig.station.plug_in(1)
+        await rig.station.plug_out(1)
+    await rig.station.stop()
+    data = rig.station.launch.folder / "data"
+    with open(data / "ledger.sqlite", "r+b") as file:
+        file.write(b"\xa5" * 4096)
+    rig.csms.forget()
+    await rig.station.start()
+    for _ in range(20):
+        await rig.csms.expect("TransactionEvent", {"eventType": "Ended"})
+    await rig.csms.expect("NotifyEvent", {"eventData[0].techInfo": "LedgerDamaged"})
+    assert any("damaged" in one.name for one in data.iterdir())
+    assert len(rig.csms.transactions) == 20
 
 
 async def test_control_socket_is_the_owners(rig: Rig):

@@ -158,6 +158,32 @@ struct StorageTests {
     #expect(bench.contactorClosed[1] == true)
   }
 
+  /// What is in memory only goes to the CSMS before the restart that salvages the ledger.
+  @Test func aDamagedLedgerIsRestartedWhenNothingIsLost() {
+    let bench = StationBench(settings).boot()
+    bench.plugIn()
+    bench.linkDown()
+    bench.ledgerFails = .damaged
+    bench.swipe()
+    bench.plugOut()
+    #expect(bench.station.snapshot.evses[0].transaction == nil)
+    #expect(!bench.actions.contains(.restart(.applicationReset)))
+    bench.wait(seconds: 5)
+    bench.linkUp()
+    #expect(bench.events.last?.hasPrefix("Ended") == true)
+    #expect(bench.actions.last == .restart(.applicationReset))
+  }
+
+  @Test func damageFoundAtTheStartIsToldOverRestarts() {
+    let damage = LedgerDamage("ledger.sqlite was damaged", salvagedMessages: 1, salvagedRecords: 2)
+    let bench = StationBench(settings, ledger: LedgerSnapshot(damage: damage))
+    bench.input(.start)
+    let again = bench.restarted(settings)
+    #expect(again.ledger.outbox.count == 1)
+    again.boot()
+    #expect(again.calls("NotifyEvent").compactMap { $0.text("eventData.0.techInfo") } == ["LedgerDamaged"])
+  }
+
   @Test func lowSpaceIsASecurityEvent() {
     let bench = StationBench(settings).boot()
     bench.input(.storageLow(true))

@@ -45,35 +45,45 @@ extension Station {
   mutating func setLockProblem(evse index: Int, connector: Int, _ problem: Bool) {
     let component = ComponentID(
       "ConnectorPlugRetentionLock", evse: evses[index].id, connector: evses[index].connectors[connector].id)
-    notifyProblem(component, problem, cause: "ConnectorLockFailure")
+    guard setProblem(component, problem), isHeard else { return }
+    tell(problemEvent(component, problem, cause: "ConnectorLockFailure"))
   }
 
+  /// Tells a fault (G05.FR.02): each that is raised by its name, its end when it was the last one of its place.
   private mutating func notifyProblem(_ fault: HardwareFault, active: Bool) {
-    let name = fault.evse == 0 ? "ChargingStation" : fault.connector == nil ? "EVSE" : "Connector"
-    let component = ComponentID(name, evse: fault.evse == 0 ? nil : fault.evse, connector: fault.connector)
     let others = faults.contains { $0.evse == fault.evse && $0.connector == fault.connector }
-    notifyProblem(component, active || others, cause: fault.name)
+    let changed = setProblem(fault.component, active || others)
+    guard active || changed, isHeard else { return }
+    tell(problemEvent(fault.component, active || others, cause: fault.name))
   }
 
-  /// Puts `Problem` into the device model and tells the CSMS of its change (G05.FR.02).
-  private mutating func notifyProblem(_ component: ComponentID, _ problem: Bool, cause: String) {
+  /// The ledger was found damaged: told whenever the CSMS can be reached, also after a further restart.
+  mutating func reportDamage() {
+    guard let damage else { return }
+    log(.error, damage.text)
+    let fault = HardwareFault(name: "LedgerDamaged", evse: 0, severity: .low)
+    faults.append(fault)
+    _ = setProblem(fault.component, true)
+    enqueue(problemEvent(fault.component, true, cause: fault.name), transactionID: nil)
+  }
+
+  /// Puts `Problem` into the device model; true when that changed it.
+  private mutating func setProblem(_ component: ComponentID, _ problem: Bool) -> Bool {
     let variable = VariableID("Problem")
     let value = problem ? "true" : "false"
     let before = model.value(component, variable)
-    guard before != value, before != nil || problem else { return }
+    guard before != value, before != nil || problem else { return false }
     setByStation(value, VariableAddress(component, variable))
-    guard isHeard else { return }
+    return true
+  }
+
+  private mutating func problemEvent(_ component: ComponentID, _ problem: Bool, cause: String) -> NotifyEventRequest {
     let evse = component.evse.map { EVSEType(id: $0, connectorId: component.connector) }
-    let eventID = nextEventID()
-    tell(
-      NotifyEventRequest(
-        eventData: [
-          EventDataType(
-            actualValue: value, component: ComponentType(name: component.name, evse: evse),
-            eventId: eventID, eventNotificationType: .hardWiredNotification, timestamp: timestamp,
-            trigger: .delta, variable: VariableType(name: variable.name), cleared: problem ? nil : true,
-            techInfo: cause)
-        ], generatedAt: timestamp, seqNo: 0))
+    let event = EventDataType(
+      actualValue: problem ? "true" : "false", component: ComponentType(name: component.name, evse: evse),
+      eventId: nextEventID(), eventNotificationType: .hardWiredNotification, timestamp: timestamp,
+      trigger: .delta, variable: VariableType(name: "Problem"), cleared: problem ? nil : true, techInfo: cause)
+    return NotifyEventRequest(eventData: [event], generatedAt: timestamp, seqNo: 0)
   }
 
   /// A number for NotifyEvent that was never used before.
@@ -90,6 +100,12 @@ extension Station {
 extension HardwareFault {
   func isSame(as other: HardwareFault) -> Bool {
     name == other.name && evse == other.evse && connector == other.connector
+  }
+
+  /// The component whose `Problem` it is.
+  var component: ComponentID {
+    let name = evse == 0 ? "ChargingStation" : connector == nil ? "EVSE" : "Connector"
+    return ComponentID(name, evse: evse == 0 ? nil : evse, connector: connector)
   }
 
   /// `the station`, `EVSE 1` or `EVSE 1 connector 1`.

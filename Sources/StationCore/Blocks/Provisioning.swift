@@ -80,7 +80,6 @@ extension Station {
       if response.interval > 0 { setByStation(String(response.interval), Setting.heartbeatInterval) }
       reportAllStatus()
       if isFirst { startupSecurityEvent() }
-      if isFirst, damage != nil { faultRaised(HardwareFault(name: "LedgerDamaged", evse: 0, severity: .low)) }
       startHeartbeat()
       scheduleAlignedData()
     case .pending, .rejected:

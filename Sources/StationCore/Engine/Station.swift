@@ -36,8 +36,8 @@ public struct Station: Sendable {
   var undelivered: Undelivered
   /// Tolerated deviations of the CSMS, counted since the start.
   public internal(set) var quirks: [Quirk: Int] = [:]
-  /// What the ledger said of damage, until it is reported.
-  var damage: LedgerDamage?
+  /// What the ledger said of damage at the start.
+  let damage: LedgerDamage?
   /// Readings of the station's main meter (EVSE 0).
   var mainMeter = MeterState()
   /// Set by `Input.shutdown`, a reset or a restart: nothing new begins, contactors are open.
@@ -100,6 +100,7 @@ public struct Station: Sendable {
   /// Brings everything that follows from the state up to date: limits, hardware, status, then the wire.
   private mutating func settle() {
     settleEVSEs()
+    settleDamagedLedger()
     finishStopping()
     sendNext()
   }
@@ -147,11 +148,11 @@ public struct Station: Sendable {
       .notice,
       "station \(connection.identity) starts: \(evses.count) EVSE\(evses.count == 1 ? "" : "s"), "
         + "\(outbox.messages.count) queued messages")
-    if let damage { log(.error, damage.text) }
     rebaseEarlierBoots()
     initializeStatus()
     initializeCacheVariables()
     updateListVariables()
+    reportDamage()
     startResumeTimers()
     scheduleAlignedData()
     connect()

@@ -14,6 +14,8 @@ struct Storage: Sendable {
   var isLow = false
   /// What the ledger does not hold as it is.
   var unsaved: Set<LedgerKey> = []
+  /// The database was found damaged: the station restarts as soon as that loses nothing.
+  var isDamaged = false
   /// Something was written again, and has not failed so far.
   var isTrying = false
   /// What to take back when an answer could not be given because its commit failed; oldest first.
@@ -89,6 +91,7 @@ extension Station {
   mutating func commitFailed(_ failure: LedgerFailure, refused: [Action]) {
     storage.unsaved.formUnion(failure.keys)
     storage.isTrying = false
+    if failure.kind == .damaged { storage.isDamaged = true }
     startTimer(.storage, after: Storage.retryInterval)
     if !storage.isFailing {
       storage.isFailing = true
@@ -97,6 +100,15 @@ extension Station {
       faultRaised(Self.storageFault)
     }
     for action in refused { takeBack(action) }
+  }
+
+  /// A damaged ledger is salvaged at the next start. Called after every input: no transaction is open, and no message is
+  /// in memory only.
+  mutating func settleDamagedLedger() {
+    guard storage.isDamaged, stopping == nil, evses.allSatisfy({ $0.transaction == nil }) else { return }
+    for case .message(let id) in storage.unsaved where outbox.message(id) != nil { return }
+    log(.notice, "restarting to salvage the damaged ledger")
+    stopping = .restart(.applicationReset)
   }
 
   /// Low severity: it is told, and blocks nothing by itself.

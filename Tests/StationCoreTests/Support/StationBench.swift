@@ -291,5 +291,9 @@ final class StationBench {
   }
 
   /// The same station after a power cut: its ledger, nothing else.
-  func restarted(_ settings: [String: String] = [:]) -> StationBench { StationBench(settings, ledger: ledger) }
+  func restarted(_ settings: [String: String] = [:]) -> StationBench {
+    var ledger = ledger
+    ledger.damage = nil
+    return StationBench(settings, ledger: ledger)
+  }
 }
