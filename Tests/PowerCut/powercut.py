@@ -122,12 +122,11 @@ class Results:
         if len(self.failures) <= KEPT_FAILURES:
             target = FAILURES / str(outcome.point).replace(":", "-")
             shutil.rmtree(target, ignore_errors=True)
-            FAILURES.mkdir(parents=True, exist_ok=True)
-            shutil.move(source, target)
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("control", "graves"))
             outcome.folder = str(target.relative_to(ROOT))
         else:
-            shutil.rmtree(source, ignore_errors=True)
             outcome.folder = ""
+        shutil.rmtree(source, ignore_errors=True)
 
     def rows(self, calls: dict[str, list[shim.Call]]) -> list[list[str]]:
         keys = sorted(self.points.keys() | self.missed.keys(), key=lambda key: (list(SESSIONS).index(key[0]), key[1]))
