@@ -109,7 +109,9 @@ def _sequence(id: str, events: list[Payload], complete: bool) -> Iterator[Verdic
     for event in events:
         first = unique[event["seqNo"]]
         differing = [
-            name for name in sorted(first.keys() | event.keys()) if name != "offline" and first.get(name) != event.get(name)
+            name
+            for name in sorted(first.keys() | event.keys())
+            if name != "offline" and first.get(name) != event.get(name)
         ]
         if differing:
             shown = "; ".join(f"{name} {first.get(name)} and {event.get(name)}" for name in differing)
@@ -132,11 +134,15 @@ def _sequence(id: str, events: list[Payload], complete: bool) -> Iterator[Verdic
         for register in _registers(unique[number]):
             # The Ended event tells the course of its transaction again.
             if unique[number]["eventType"] != "Ended" and register < last - EXACT:
-                yield Verdict("conflicting", f"transaction {id}, seqNo {number}: the register goes back to {register} Wh")
+                yield Verdict(
+                    "conflicting", f"transaction {id}, seqNo {number}: the register goes back to {register} Wh"
+                )
             last = max(last, register) if unique[number]["eventType"] != "Ended" else last
     ended = [one for one in _registers(unique[numbers[-1]])] if types[-1] == "Ended" else []
     if ended and (ended != sorted(ended) or ended[-1] < last - EXACT):
-        yield Verdict("conflicting", f"transaction {id}: the registers of the Ended event go back: {ended}, before {last}")
+        yield Verdict(
+            "conflicting", f"transaction {id}: the registers of the Ended event go back: {ended}, before {last}"
+        )
 
 
 def _registers(event: Payload) -> list[float]:
@@ -217,7 +223,9 @@ def _energy(evidence: Evidence, transactions: dict[str, list[Payload]]) -> Itera
 def _promises(evidence: Evidence) -> Iterator[Verdict]:
     for name, promise in evidence.world.variables.items():
         if (value := evidence.variables.get(name)) not in promise.possible:
-            yield Verdict("forgotten", f"{name} is {value}, the CSMS was told {' or '.join(map(str, promise.possible))}")
+            yield Verdict(
+                "forgotten", f"{name} is {value}, the CSMS was told {' or '.join(map(str, promise.possible))}"
+            )
     for evse, promise in evidence.world.operative.items():
         if (operative := evidence.operative.get(evse)) not in promise.possible:
             yield Verdict("forgotten", f"EVSE {evse}: operative is {operative}, the CSMS was told the contrary")

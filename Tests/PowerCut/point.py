@@ -60,7 +60,9 @@ class Point:
         """A cut at this call, the rest by chance."""
         drop = "none" if mode == "kill" else chance.choice(["all", "some"])
         when = chance.choice(call.variants)
-        return cls(session, call.number, when, drop, chance.random() < 0.5, chance.random() < 0.5, chance.getrandbits(32))
+        return cls(
+            session, call.number, when, drop, chance.random() < 0.5, chance.random() < 0.5, chance.getrandbits(32)
+        )
 
 
 @dataclass
@@ -189,9 +191,11 @@ class _Run:
         for evse in EVSES:
             await self.station.command("plugOut", evse=evse)
         state = await self.station.until(
-            lambda state: state["station"]["csms"]["connected"]
-            and not state["station"]["queuedMessages"]
-            and not any(one["transaction"] for one in state["evses"]),
+            lambda state: (
+                state["station"]["csms"]["connected"]
+                and not state["station"]["queuedMessages"]
+                and not any(one["transaction"] for one in state["evses"])
+            ),
             "delivered after the restart",
         )
         self.evidence.operative = {one["id"]: one["operative"] for one in state["evses"]}
@@ -213,12 +217,14 @@ class _Run:
 
     def record(self) -> dict[str, Any]:
         """For whoever looks into a failing point."""
-        calls = [{"connection": one.connection, "action": one.action, "payload": one.payload} for one in self.csms.received]
+        calls = [
+            {"connection": one.connection, "action": one.action, "payload": one.payload} for one in self.csms.received
+        ]
         first = {"events": self.evidence.events, "contactor": self.evidence.closings}
         return {"point": str(self.point), "csms": calls, "first life": first, "registers": self.evidence.registers}
 
 
 def _is_settled(state: dict[str, Any]) -> bool:
-    return all(one["transaction"] is None or one["transaction"]["chargingState"] == "Charging" for one in state["evses"])
-
-
+    return all(
+        one["transaction"] is None or one["transaction"]["chargingState"] == "Charging" for one in state["evses"]
+    )

@@ -147,7 +147,10 @@ class Results:
         widths = [max(len(row[index]) for row in rows) for index in range(len(head))]
         lines = []
         for row in rows:
-            cells = [cell.ljust(width) if index < 2 else cell.rjust(width) for index, (cell, width) in enumerate(zip(row, widths))]
+            cells = [
+                cell.ljust(width) if index < 2 else cell.rjust(width)
+                for index, (cell, width) in enumerate(zip(row, widths))
+            ]
             lines.append("| " + " | ".join(cells) + " |")
         lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
         return "\n".join(lines)
@@ -163,7 +166,11 @@ class Results:
             for one in self.failures
         ]
         total = {"points": sum(self.points.values()), "missed": sum(self.missed.values())}
-        return more | {"total": total | {kind: self._total(kind) for kind in KINDS}, "sessions": sessions, "failures": failures}
+        return more | {
+            "total": total | {kind: self._total(kind) for kind in KINDS},
+            "sessions": sessions,
+            "failures": failures,
+        }
 
 
 def describe(outcome: Outcome) -> str:
@@ -190,7 +197,12 @@ class Progress:
         rate = done / max(now - self._began, 0.001)
         left = (self._total - done) / rate if done else 0
         text = f"{done} of {self._total} points, {failed} failed, {rate:.1f} per second, {left:.0f} s left"
-        print(f"\r{text}   " if self._is_terminal else text, end="" if self._is_terminal else "\n", file=sys.stderr, flush=True)
+        print(
+            f"\r{text}   " if self._is_terminal else text,
+            end="" if self._is_terminal else "\n",
+            file=sys.stderr,
+            flush=True,
+        )
 
     def end(self) -> None:
         if self._is_terminal:
@@ -210,15 +222,35 @@ def arguments() -> argparse.Namespace:
         "again, and lets the record of the CSMS, the meters and the contactors judge.",
         epilog=f"sessions:\n{sessions}\n\nverdicts:\n{kinds}\n\nExit codes: 0 no verdict against the station, 1 some, 2 wrong use, 3 the rig does not work.",
     )
-    parser.add_argument("--mode", choices=["kill", "drop", "both"], default="both", help="kill the process; also drop what it had not flushed (default: both)")
-    parser.add_argument("--points", type=int, metavar="N", help="this many cut points, evenly spread (default: every call once per mode)")
+    parser.add_argument(
+        "--mode",
+        choices=["kill", "drop", "both"],
+        default="both",
+        help="kill the process; also drop what it had not flushed (default: both)",
+    )
+    parser.add_argument(
+        "--points",
+        type=int,
+        metavar="N",
+        help="this many cut points, evenly spread (default: every call once per mode)",
+    )
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_POINTS} points, for a test run")
     parser.add_argument("--seed", type=int, default=1, help="what is cut how, with which hardware (default: 1)")
     parser.add_argument("--jobs", type=int, default=4, metavar="N", help="stations at a time (default: 4)")
-    parser.add_argument("--session", action="append", choices=list(SESSIONS), metavar="NAME", help="only this one; repeatable")
+    parser.add_argument(
+        "--session", action="append", choices=list(SESSIONS), metavar="NAME", help="only this one; repeatable"
+    )
     parser.add_argument("--replay", metavar="POINT", help="one cut point, as a failure names it")
-    parser.add_argument("--times", type=int, default=1, metavar="N", help="with --replay: as often as this (calls are not quite the same in every run)")
-    parser.add_argument("--mistake", choices=shim.MISTAKES, default="", help="break the station in this way: the rig must find it")
+    parser.add_argument(
+        "--times",
+        type=int,
+        default=1,
+        metavar="N",
+        help="with --replay: as often as this (calls are not quite the same in every run)",
+    )
+    parser.add_argument(
+        "--mistake", choices=shim.MISTAKES, default="", help="break the station in this way: the rig must find it"
+    )
     parser.add_argument("--json", metavar="FILE", help="also write the results as JSON")
     parser.add_argument("--skip-build", action="store_true", help="use what is built")
     parser.add_argument("--bin", required=True, help=argparse.SUPPRESS)

@@ -86,7 +86,9 @@ class Shim:
         """Variables for the process. `at` 0 only counts; `clock_ms` sets its wall clock forward."""
         values = {"AT": at, "WHEN": when, "DROP": drop, "SEED": seed, "PORT": port, "SYNC_US": sync_us}
         values |= {"CLOCK_MS": clock_ms, "BREAK": mistake}
-        return {"LD_PRELOAD": str(LIBRARY)} | self._paths | {f"POWERCUT_{name}": str(one) for name, one in values.items()}
+        return (
+            {"LD_PRELOAD": str(LIBRARY)} | self._paths | {f"POWERCUT_{name}": str(one) for name, one in values.items()}
+        )
 
     def _read(self) -> tuple[int, ...]:
         with open(self._state, "rb") as file, mmap.mmap(file.fileno(), 4096, access=mmap.ACCESS_READ) as shared:

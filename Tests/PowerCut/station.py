@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,21 @@ class Crashed(Exception):
     """The station ended in another way."""
 
 
+def _end(process: subprocess.Popen) -> asyncio.Future[int]:
+    """The exit code, once there is one."""
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[int] = loop.create_future()
+    descriptor = os.pidfd_open(process.pid)
+
+    def gone() -> None:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+        ended.set_result(process.wait())
+
+    loop.add_reader(descriptor, gone)
+    return ended
+
+
 class Station:
     """One process at a time on one data directory."""
 
@@ -62,7 +78,7 @@ class Station:
         self._url = url
         self._settings = SETTINGS | settings
         self._socket = folder / "control"
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen | None = None
         self._ended: asyncio.Future[int] | None = None
         self._reader: asyncio.Task | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -83,11 +99,11 @@ class Station:
         """Starts the process; returns when its control socket answers."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("STATION_", "POWERCUT_"))}
         with open(self.folder / "log", "ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *self.command_line(keeps=keeps, journal=journal),
-                stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, env=clean | environment,
+            self._process = subprocess.Popen(
+                self.command_line(keeps=keeps, journal=journal),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=clean | environment,
             )  # fmt: skip
-        self._ended = asyncio.ensure_future(self._process.wait())
+        self._ended = _end(self._process)
         async with asyncio.timeout(10):
             while True:
                 try:
@@ -194,12 +210,6 @@ class Station:
             self._process.kill()
             await self._ended
         await self._hang_up()
-
-    async def ended(self) -> None:
-        """Waits until the shim has killed the process."""
-        assert self._ended is not None
-        await asyncio.wait({self._ended})
-        self._check_running()
 
     async def _hang_up(self) -> None:
         if self._reader:

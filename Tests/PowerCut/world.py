@@ -109,19 +109,18 @@ class World:
 
     async def energy(self, steps: int = 1, evse: int = 1) -> None:
         """The car takes energy; after each step the station has recorded the reading."""
+        id = self._transactions[evse]["id"]
         for _ in range(steps):
             await self._show(evse, self.shown[evse] + STEP_WH)
-            last = self._last(evse)
-            await self.station.event(
-                lambda event: event["event"] == "transaction"
-                and event["id"] == last["id"]
-                and event["seqNo"] > last["seqNo"],
-                f"reading at EVSE {evse}",
-            )
+            # Events may be on their way that were made before.
+            state = await self.station.command("state")
+            await self._event_after((_evse(state, evse)["transaction"] or {}).get("seqNo", -1), id, evse)
 
-    def _last(self, evse: int) -> Event:
-        id = self._transactions[evse]["id"]
-        return [one for one in self.station.events if one["event"] == "transaction" and one["id"] == id][-1]
+    async def _event_after(self, number: int, id: str, evse: int) -> None:
+        await self.station.event(
+            lambda event: event["event"] == "transaction" and event["id"] == id and event["seqNo"] > number,
+            f"reading at EVSE {evse}",
+        )
 
     async def is_open(self, evse: int = 1) -> bool:
         """After a restart: whether the transaction goes on."""
