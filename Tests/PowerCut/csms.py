@@ -96,6 +96,8 @@ class Csms:
         try:
             await self._link.send(json.dumps([2, id, action, payload]))
             frame = await asyncio.wait_for(future, seconds)
+        except ConnectionClosed:
+            raise ConnectionError("the connection is gone") from None
         finally:
             del self._pending[id]
         if frame[0] != 3:
