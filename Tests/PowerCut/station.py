@@ -155,6 +155,8 @@ class Station:
                 self._check_running()
             return task.result()
         task.cancel()
+        # What it ran into is of no interest any more.
+        task.add_done_callback(lambda task: task.cancelled() or task.exception())
         self._check_running()
         raise TimeoutError
 
