@@ -12,6 +12,7 @@ from typing import Any
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 
 Payload = dict[str, Any]
 
@@ -29,8 +30,10 @@ class Received:
 
 @dataclass
 class Manners:
-    """How the CSMS treats TransactionEvents, by the how-manieth it is (from 1)."""
+    """How the CSMS treats the station, and TransactionEvents by the how-manieth it is (from 1)."""
 
+    #: Refuses connections.
+    is_down: bool = False
     delay: float = 0.0
     refuse: set[int] = field(default_factory=set)
     hang_up: set[int] = field(default_factory=set)
@@ -62,7 +65,13 @@ class Csms:
 
     async def start(self) -> None:
         self._server = await serve(
-            self._serve, "127.0.0.1", 0, subprotocols=["ocpp2.0.1"], compression=None, ping_interval=None
+            self._serve,
+            "127.0.0.1",
+            0,
+            subprotocols=["ocpp2.0.1"],
+            compression=None,
+            ping_interval=None,
+            process_request=self._admit,
         )  # type: ignore[arg-type]
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -103,6 +112,9 @@ class Csms:
         if frame[0] != 3:
             raise ConnectionError(f"{action} was answered with {frame}")
         return frame[2]
+
+    def _admit(self, link: ServerConnection, _: Request) -> Response | None:
+        return link.respond(503, "not now") if self.manners.is_down else None
 
     async def _serve(self, link: ServerConnection) -> None:
         self._links += 1

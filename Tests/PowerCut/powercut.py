@@ -9,12 +9,15 @@ import json
 import os
 import random
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import shim
@@ -321,9 +324,17 @@ def main() -> int:
     if not binary.exists():
         print(f"powercut: {options.bin}/station is not built; leave --skip-build out", file=sys.stderr)
         return 3
-    workers = Workers(binary, options.jobs, options.mistake)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        workers = Workers(binary, options.jobs, options.mistake)
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"powercut: the shim cannot be built: {error}", file=sys.stderr)
+        return 3
     try:
         return run(options, workers)
+    except BrokenProcessPool as error:
+        print(f"powercut: {error}", file=sys.stderr)
+        return 3
     except KeyboardInterrupt:
         return 130
     finally:

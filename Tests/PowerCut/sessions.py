@@ -65,6 +65,19 @@ async def offline(world: World) -> None:
     await world.delivered()
 
 
+async def never_online(world: World) -> None:
+    """The CSMS is down from the station's first start on, and comes up when the session is over"""
+    await world.meters()
+    await world.plug_in()
+    await world.swipe_to_start()
+    await world.charging()
+    await world.energy(2)
+    await world.swipe_to_stop()
+    await world.plug_out()
+    world.csms.manners.is_down = False
+    await world.delivered()
+
+
 async def remote(world: World) -> None:
     """Started and stopped by the CSMS"""
     await world.booted()
@@ -180,6 +193,7 @@ SESSIONS = {
         Session("online", online),
         Session("offline-in-the-middle", offline_in_the_middle),
         Session("offline", offline),
+        Session("never-online", never_online, manners=lambda: Manners(is_down=True)),
         Session("remote", remote),
         Session("slow", slow, manners=lambda: Manners(delay=0.03)),
         Session("rude", rude, manners=lambda: Manners(refuse={2}, hang_up={1, 5})),

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -115,6 +116,8 @@ __attribute__((constructor)) static void start(void) {
     abort();
   }
   close(file);
+  // Nobody is left behind by a driver that dies.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
   cut.active = 1;
 }
 
