@@ -28,7 +28,7 @@ from sessions import SESSIONS
 ROOT = shim.ROOT
 FAILURES = ROOT / "out" / "powercut" / "failures"
 KEPT_FAILURES = 20
-QUICK_POINTS = 400
+QUICK_POINTS = 800
 COUNTING_RUNS = 3
 
 # Workers ----------------------------------------------------------------------------------------------------------------
@@ -177,11 +177,12 @@ class Results:
         }
 
 
-def describe(outcome: Outcome) -> str:
+def describe(outcome: Outcome, mistake: str = "") -> str:
     lines = [f"{outcome.point}", *(f"  {verdict}" for verdict in outcome.verdicts), f"  cut: {outcome.story}"]
     if outcome.folder:
         lines.append(f"  kept: {outcome.folder}")
-    return "\n".join([*lines, f"  again: Scripts/powercut --skip-build --replay {outcome.point}"])
+    with_mistake = f" --mistake {mistake}" if mistake else ""
+    return "\n".join([*lines, f"  again: Scripts/powercut --skip-build{with_mistake} --replay {outcome.point}"])
 
 
 class Progress:
@@ -293,7 +294,7 @@ def run(options: argparse.Namespace, workers: Workers) -> int:
         calls, failed = count_calls(workers, options.session or list(SESSIONS))
         for one in failed:
             results.add(one)
-            print(describe(one), file=sys.stderr)
+            print(describe(one, options.mistake), file=sys.stderr)
         modes = ["kill", "drop"] if options.mode == "both" else [options.mode]
         points = plan(calls, modes, options.seed, options.points)
         shown = ", ".join(f"{name} {len(made)}" for name, made in calls.items())
@@ -302,7 +303,7 @@ def run(options: argparse.Namespace, workers: Workers) -> int:
     for done, outcome in enumerate(workers.run(points), 1):
         results.add(outcome)
         if outcome.verdicts:
-            print(f"\n{describe(outcome)}", file=sys.stderr)
+            print(f"\n{describe(outcome, options.mistake)}", file=sys.stderr)
         elif options.replay:
             print(f"{outcome.point}: no verdict; {outcome.story if outcome.is_cut else 'the session was over before'}")
         progress.show(done, len(results.failures))
