@@ -1,0 +1,2 @@
+import SimulatedWorld
+import Testing
