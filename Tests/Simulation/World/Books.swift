@@ -18,6 +18,8 @@ final class Books {
     var held: TransactionEventRequest?
     var isUndelivered = false
     var isThinned = false
+    /// The ledger could not be written then: it is in the ledger later, or never when it was delivered meanwhile.
+    var whileFailing = false
     /// Its time stamps may be changed when the time becomes known.
     var hasUnknownTime = false
   }
@@ -99,7 +101,11 @@ final class Books {
     }
     for case .commit(let writes) in actions { look(at: writes) }
     for (id, seqNo) in new {
-      guard let event = transactions[id]?.events[seqNo], event.outboxID == nil, storageIsHealthy else { continue }
+      guard let event = transactions[id]?.events[seqNo], event.outboxID == nil else { continue }
+      if !storageIsHealthy {
+        transactions[id]?.events[seqNo]?.whileFailing = true
+        continue
+      }
       world.violated("every event is recorded", "event \(seqNo) of \(id) (\(event.type.rawValue)) is not enqueued")
     }
   }
@@ -182,14 +188,9 @@ final class Books {
   // MARK: What goes into the ledger
 
   private func look(at writes: [LedgerWrite]) {
-    for write in writes {
-      switch write {
-      case .enqueue(let message): enqueued(message)
-      case .put(.undelivered, let key, _): if let id = Int64(key) { gaveUp(id) }
-      case .dequeue(let id): dequeued(id)
-      default: break
-      }
-    }
+    for case .enqueue(let message) in writes { enqueued(message) }
+    for case .put(.undelivered, let key, let value) in writes { gaveUp(Int64(key), value) }
+    for case .dequeue(let id) in writes { dequeued(id) }
   }
 
   private func enqueued(_ message: QueuedMessage) {
@@ -210,6 +211,11 @@ final class Books {
     if message.unknownTimeBoot != nil { transactions[id]?.events[request.seqNo]?.hasUnknownTime = true }
     guard let first = event.request else {
       transactions[id]?.events[request.seqNo]?.request = request
+      if request.transactionInfo.stoppedReason == .powerLoss {
+        world.coverage.count("powerLossEnded")
+      } else if transactions[id]?.cuts ?? 0 > 0 {
+        world.coverage.count("resumed")
+      }
       if request.triggerReason == .stopAuthorized || request.triggerReason == .remoteStop
         || request.triggerReason == .deauthorized
       {
@@ -245,10 +251,16 @@ final class Books {
     return plain(a) == plain(b)
   }
 
-  private func gaveUp(_ id: Int64) {
-    guard let place = places[id] else { return }
+  private func gaveUp(_ id: Int64?, _ record: [UInt8]) {
+    guard let payload = try? JSONValue.parse(record)["payload"],
+      let transaction = payload["transactionInfo"]?["transactionId"]?.stringValue,
+      let seqNo = payload["seqNo"]?.intValue
+    else { return }
     world.coverage.count("undelivered")
-    transactions[place.transaction]?.events[place.seqNo]?.isUndelivered = true
+    if let place = id.flatMap({ places[$0] }), place != (transaction, seqNo) {
+      world.violated("undelivered store", "\(place) was given up as event \(seqNo) of \(transaction)")
+    }
+    transactions[transaction]?.events[seqNo]?.isUndelivered = true
   }
 
   /// A message leaves the outbox: the CSMS has it, it was given up, or it was thinned out.
@@ -256,9 +268,16 @@ final class Books {
     guard let place = places[id], let event = transactions[place.transaction]?.events[place.seqNo],
       event.held == nil, !event.isUndelivered
     else { return }
-    // Given up in the same commit, whatever the order.
     transactions[place.transaction]?.events[place.seqNo]?.isThinned = true
     world.coverage.count("thinned")
+    if event.type != .updated {
+      world.violated("thinning", "\(event.type.rawValue) of \(place.transaction) leaves the outbox undelivered")
+    }
+    if world.disk.outboxBytes * 10 < world.scenario.outboxBound * 4, !storageIsSick {
+      world.violated(
+        "thinning",
+        "event \(place.seqNo) of \(place.transaction) is dropped with \(world.disk.outboxBytes) bytes queued")
+    }
   }
 
   /// These writes are durable.
@@ -281,7 +300,7 @@ final class Books {
     if let former = calls[id] {
       world.coverage.count("resends")
       if former.text != frame { world.violated("message ids", "\(id) was used for another text") }
-      if outboxIDs[id] == nil { world.violated("message ids", "\(id) comes twice") }
+      if outboxIDs[id] == nil, world.disk.lastFailureAt < 0 { world.violated("message ids", "\(id) comes twice") }
     }
     calls[id] = (frame, world.time)
     guard parts[2] == "TransactionEvent" else { return }
@@ -294,6 +313,10 @@ final class Books {
       let seqNo = parts[3]["seqNo"]?.intValue, transactions[transaction]?.events[seqNo] != nil
     else { return world.violated("nothing is invented", "sent \(String(decoding: frame, as: UTF8.self))") }
     transactions[transaction]?.events[seqNo]?.wasSent = true
+    if transactions[transaction]?.events[seqNo]?.request == nil {
+      transactions[transaction]?.events[seqNo]?.request = try? TransactionEventRequest.decode(
+        parts[3].bytes, version: .v201)
+    }
     if !storageIsSick {
       world.violated("durable before visible", "event \(seqNo) of \(transaction) leaves before the ledger has it")
     }
@@ -305,7 +328,9 @@ final class Books {
     guard close else { return }
     world.coverage.count("contactorClosings")
     let bay = world.site.bays[evse - 1]
-    if bay.toldPilot != .c { world.violated("contactor", "EVSE \(evse) closes in pilot state \(bay.toldPilot.rawValue)") }
+    if bay.toldPilot != .c {
+      world.violated("contactor", "EVSE \(evse) closes in pilot state \(bay.toldPilot.rawValue)")
+    }
     guard let current = world.core.snapshot.evses[evse - 1].transaction else {
       if world.scenario.startPoint != "EnergyTransfer", !storageIsSick {
         world.violated("contactor", "EVSE \(evse) closes without a transaction")
@@ -409,6 +434,12 @@ final class Books {
       if bay.toldPilot != .c {
         world.violated("contactor", "EVSE \(index + 1) stays closed in pilot state \(bay.toldPilot.rawValue)")
       }
+      if bay.contactor, world.time - bay.closedAt > 30 * .second, let id = open[index + 1],
+        let started = transactions[id]?.events[0], !started.isStored, started.held == nil,
+        !world.scenario.startsWithoutStorage
+      {
+        world.violated("contactor after the ledger", "EVSE \(index + 1) charges for \(id), whose Started is nowhere")
+      }
       if let refused, open[index + 1] == refused {
         world.violated("contactor", "EVSE \(index + 1) stays closed for a token that the CSMS has refused")
       }
@@ -432,7 +463,8 @@ final class Books {
         if state != connector.status {
           world.violated("device model", "connector of EVSE \(evse.id) is \(connector.status), the model says \(state)")
         }
-        let isPlugged = [.b, .c, .d].contains(world.site.bays[evse.id - 1].toldPilot)
+        let isPlugged =
+          [.b, .c, .d].contains(world.site.bays[evse.id - 1].toldPilot)
           || (world.site.bays[evse.id - 1].isSocket && toldCable[evse.id] != nil)
         if connector.plugged != isPlugged || (connector.status == "Available" && isPlugged) {
           world.violated("device model", "connector of EVSE \(evse.id) is \(connector.status), plugged \(isPlugged)")

@@ -20,7 +20,8 @@ extension Books {
         return world.violated("nothing is lost", "event \(seqNo) of \(transaction.id)")
       }
       if event.held != nil || event.isUndelivered { continue }
-      if event.isThinned, event.type == .updated, world.scenario.outboxBound < 1 << 20 { continue }
+      let mayBeThinned = event.type == .updated && world.scenario.outboxBound < 1 << 20
+      if mayBeThinned, event.isThinned || event.whileFailing && event.outboxID == nil { continue }
       return world.violated(
         "nothing is lost",
         "event \(seqNo) of \(transaction.id), \(event.type.rawValue), outbox id \(event.outboxID ?? -1), is nowhere")
@@ -67,7 +68,8 @@ extension Books {
     for request in requests(of: transaction) {
       for (value, _) in registers(request) where readings[transaction.evse]?.contains(value) != true {
         return world.violated(
-          "no invented energy", "event \(request.seqNo) of \(transaction.id) says \(value) mWh, which no meter has said")
+          "no invented energy", "event \(request.seqNo) of \(transaction.id) says \(value) mWh, which no meter has said"
+        )
       }
       guard !transaction.meterIsDisturbed, request.eventType != .ended else { continue }
       for (value, _) in registers(request) {

@@ -52,7 +52,8 @@ extension Books {
       let value = world.core.model.value(ComponentID(key.component), VariableID(key.variable, instance: key.instance))
       guard let certain = values.certain, !values.possible.contains(value ?? ""), value != certain else { continue }
       world.violated(
-        "accepted SetVariables survive", "\(key.component)/\(key.variable) is \(value ?? "absent"), accepted was \(certain)")
+        "accepted SetVariables survive",
+        "\(key.component)/\(key.variable) is \(value ?? "absent"), accepted was \(certain)")
     }
     for evse in world.core.snapshot.evses {
       if let expected = settingsMemory.isOperative(evse: evse.id), expected != evse.operative {

@@ -111,7 +111,9 @@ final class CSMS {
     case "BootNotification":
       if registration != .accepted { world.coverage.count("registrationsRefused") }
       isAccepted = registration == .accepted
-      return ["currentTime": now, "interval": registration == .accepted ? 600 : 30, "status": .string(registration.rawValue)]
+      return [
+        "currentTime": now, "interval": registration == .accepted ? 600 : 30, "status": .string(registration.rawValue),
+      ]
     case "Heartbeat": return ["currentTime": now]
     case "Authorize":
       let token = payload["idToken"]?["idToken"]?.stringValue ?? ""

@@ -11,7 +11,8 @@ extension CSMS {
       let operative = world.dice.chance(0.7)
       let status: JSONValue = operative ? "Operative" : "Inoperative"
       switch world.dice.within(0...2) {
-      case 0: call("ChangeAvailability", ["operationalStatus": status], .changeAvailability(.station, operative: operative))
+      case 0:
+        call("ChangeAvailability", ["operationalStatus": status], .changeAvailability(.station, operative: operative))
       case 1:
         call(
           "ChangeAvailability", ["operationalStatus": status, "evse": ["id": .int(evse)]],
@@ -26,7 +27,8 @@ extension CSMS {
       if let id = world.books.anyOpenTransaction { call("RequestStopTransaction", ["transactionId": .string(id)]) }
     case 7:
       let message = world.dice.pick([
-        "Heartbeat", "StatusNotification", "MeterValues", "TransactionEvent", "BootNotification", "LogStatusNotification",
+        "Heartbeat", "StatusNotification", "MeterValues", "TransactionEvent", "BootNotification",
+        "LogStatusNotification",
       ])
       call("TriggerMessage", ["requestedMessage": .string(message), "evse": ["id": .int(evse), "connectorId": 1]])
     case 8: call("GetTransactionStatus", world.books.anyOpenTransaction.map { ["transactionId": .string($0)] } ?? [:])

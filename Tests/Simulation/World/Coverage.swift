@@ -1,7 +1,8 @@
 /// What a run, or many, has gone through: a run that exercised nothing proves nothing.
 public struct Coverage: Sendable {
   public static let names = [
-    "inputs", "commits", "commitsFailed", "powerCuts", "crashes", "groupsLost", "restarts", "offlineHours", "linkLosses",
+    "inputs", "commits", "commitsFailed", "powerCuts", "crashes", "groupsLost", "restarts", "shutdowns", "offlineHours",
+    "linkLosses",
     "halfOpenLinks", "connectFailures", "transactions", "events", "eventsOffline", "resends", "wrongAnswers",
     "silentAnswers", "duplicateAnswers", "undelivered", "thinned", "powerLossEnded", "resumed", "refusedTokens",
     "csmsCalls", "setVariables", "changeAvailability", "remoteStarts", "resets", "garbageFrames", "meterFaults",

@@ -63,7 +63,7 @@ final class Drivers {
   }
 
   private func stay(_ index: Int, _ token: String) {
-    let length = world.dice.spread(.minute ... 8 * .hour)
+    let length = world.dice.spread(.minute...8 * .hour)
     if world.dice.chance(0.4) {
       let pause = world.dice.within(0...length)
       later(index, pause) { [unowned self] in self.world.site.setDemand(index, false) }
@@ -91,7 +91,7 @@ final class Drivers {
     case 2: later(index, length) { [unowned self] in self.leave(index) }
     default:
       later(index, length) { [unowned self] in self.swipe(index, token) }
-      later(index, length + world.dice.spread(.hour ... 14 * .hour)) { [unowned self] in self.leave(index) }
+      later(index, length + world.dice.spread(.hour...14 * .hour)) { [unowned self] in self.leave(index) }
     }
   }
 
@@ -110,7 +110,7 @@ final class Drivers {
   private func car() -> Site.EV {
     Site.EV(
       maxCurrent: world.dice.pick([6_000, 10_000, 16_000, 32_000]), phases: world.dice.pick([1, 3, 3]),
-      cable: world.dice.pick([20, 32, 32]), delay: world.dice.within(200...5_000))
+      cable: world.dice.pick([20, 32, 32]), asksEarly: world.dice.chance(0.15), delay: world.dice.within(200...5_000))
   }
 
   private func swipe(_ index: Int, _ token: String) {

@@ -43,7 +43,8 @@ public final class Recorder {
     case .send(let frame): "> \(String(decoding: frame, as: UTF8.self))"
     case .commit(let writes): "commit " + writes.map(describe).joined(separator: ", ")
     case .setTimer, .cancelTimer: nil
-    case .event(let event): event.event == "transaction" ? "event \(event.fields.map { "\($0.name)=\($0.value.text)" })" : nil
+    case .event(let event):
+      event.event == "transaction" ? "event \(event.fields.map { "\($0.name)=\($0.value.text)" })" : nil
     case .log(let level, let text): "log \(level) \(text)"
     case .hardware(let command): "command \(command)"
     default: "\(action)"

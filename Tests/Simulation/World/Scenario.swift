@@ -50,12 +50,12 @@ struct Scenario {
     ])
     activePeriod = dice.pick([.second, 5 * .second, 10 * .second, 20 * .second, 30 * .second])
     idlePeriod = dice.pick([30 * .second, 50 * .second, 55 * .second])
-    driverMean = dice.spread(10 * .minute ... 4 * .hour)
+    driverMean = dice.spread(5 * .minute...90 * .minute)
     faultMean = [:]
     for family in FaultFamily.allCases where faults.contains(family) {
       // A third of the families rest in a given world, the others are rare, usual or frequent.
       guard dice.chance(0.7) else { continue }
-      faultMean[family] = dice.spread(20 * .minute ... 12 * .hour)
+      faultMean[family] = dice.spread(20 * .minute...12 * .hour)
     }
     offlineTokens = dice.chance(0.6)
     stopsOnInvalid = dice.chance(0.6)

@@ -66,8 +66,8 @@ public struct Simulation {
     let model = try load(scenario.folder, scenario.settings)
     let mutation = options.mutation
     let world = World(scenario, model: model, recorder: recorder) { start, now in
-      let station = Station(start, at: now)
-      return mutation.map { Mutant(station, $0, seed: start.seed) } ?? station
+      if let mutation { return Mutant(start, at: now, mutation) }
+      return Station(start, at: now)
     }
     let violation = world.run(progress: progress)
     return SimulationResult(

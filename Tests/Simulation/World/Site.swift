@@ -9,6 +9,8 @@ final class Site {
     var phases: Int64
     var cable: Int
     var wantsEnergy = true
+    /// Closes S2 without waiting for an offer.
+    var asksEarly = false
     /// From an offer to S2 closing, milliseconds.
     var delay: Int64
   }
@@ -83,7 +85,7 @@ final class Site {
     let bay = bays[index]
     let offered = bay.offer ?? 0
     // S2 follows the offer and the EV's wish.
-    let wants = (bay.ev?.wantsEnergy ?? false) && offered >= 6000
+    let wants = (bay.ev?.wantsEnergy ?? false) && (offered >= 6000 || bay.ev?.asksEarly == true)
     if wants != bay.s2, let ev = bay.ev {
       bays[index].s2Change += 1
       let change = bays[index].s2Change

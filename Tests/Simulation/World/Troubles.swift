@@ -67,10 +67,10 @@ final class Troubles {
       later(.network, world.dice.spread(.minute ... .hour)) { [unowned self] in self.world.network.extraLatency = 0 }
     case 6: network.becomeHalfOpen()
     case 7:
-      network.refusedUntil = world.time + world.dice.spread(.minute ... 3 * .hour)
+      network.refusedUntil = world.time + world.dice.spread(.minute...3 * .hour)
       network.lose()
     default:
-      let duration = world.dice.spread(.minute ... 30 * .hour)
+      let duration = world.dice.spread(.minute...30 * .hour)
       world.coverage.count("offlineHours", duration / .hour)
       network.goDown(for: duration, silently: dice() < 0.3)
     }
@@ -89,7 +89,7 @@ final class Troubles {
         world.network.closedByCSMS(connection, code: world.dice.pick([1000, 1001, 1011, 1006]))
       }
     }
-    later(.csms, world.dice.spread(.minute ... 4 * .hour)) { [unowned self] in
+    later(.csms, world.dice.spread(.minute...4 * .hour)) { [unowned self] in
       self.world.csms.mood = .good
       self.world.csms.registration = .accepted
     }
@@ -103,21 +103,22 @@ final class Troubles {
     case 1:
       world.coverage.count("storageLow")
       world.give(.storageLow(true))
-      world.after(world.dice.spread(.minute ... 5 * .hour)) { [unowned self] in
+      world.after(world.dice.spread(.minute...5 * .hour)) { [unowned self] in
         self.world.give(.storageLow(false))
       }
     default:
       world.coverage.count("storageFailures")
       disk.condition = .failing(world.dice.pick([.full, .readOnly, .medium, .medium, .backlog]))
     }
-    later(.disk, world.dice.spread(.second ... 5 * .hour)) { [unowned self] in
+    later(.disk, world.dice.spread(.second...5 * .hour)) { [unowned self] in
       self.world.disk.condition = .sound
       self.world.disk.slowness = 0
     }
   }
 
   private func strikePower() {
-    cutDuration = world.dice.chance(0.6) ? world.dice.within(500...5_000) : world.dice.spread(.second ... 2 * .hour)
+    if world.dice.chance(0.15) { return world.give(.shutdown) }
+    cutDuration = world.dice.chance(0.6) ? world.dice.within(500...5_000) : world.dice.spread(.second...2 * .hour)
     // Between any two actions: most of them come in bursts, so count actions instead of time.
     world.armCut(after: Int(world.dice.within(0...60)))
   }
@@ -137,7 +138,7 @@ final class Troubles {
     world.coverage.count("clockJumps")
     world.books.clockDisturbed()
     switch world.dice.within(0...2) {
-    case 0: world.wallOffset += world.dice.within(-2 * .hour ... 2 * .hour)
+    case 0: world.wallOffset += world.dice.within(-2 * .hour...2 * .hour)
     case 1: world.wallOffset += world.dice.within(-30_000...30_000)
     default: world.wallOffset = 0
     }
@@ -148,8 +149,8 @@ final class Troubles {
     let site = world.site!
     let index = Int(world.dice.within(0...Int64(site.bays.count - 1)))
     switch world.dice.within(0...3) {
-    case 0: site.setSilent(index, for: world.dice.spread(10 * .second ... 3 * .hour))
-    case 1: site.stickMeter(index, for: world.dice.spread(.minute ... 2 * .hour), catchesUp: world.dice.chance(0.5))
+    case 0: site.setSilent(index, for: world.dice.spread(10 * .second...3 * .hour))
+    case 1: site.stickMeter(index, for: world.dice.spread(.minute...2 * .hour), catchesUp: world.dice.chance(0.5))
     case 2: site.jumpMeter(index, by: world.dice.within(-50_000_000...(-1)))
     default: site.jumpMeter(index, by: world.dice.within(1...50_000_000))
     }
@@ -160,8 +161,8 @@ final class Troubles {
     let site = world.site!
     let index = Int(world.dice.within(0...Int64(site.bays.count - 1)))
     switch world.dice.within(0...3) {
-    case 0: site.bays[index].contactorFailsUntil = world.time + world.dice.spread(.second ... 5 * .minute)
-    case 1: site.bays[index].lockFailsUntil = world.time + world.dice.spread(.second ... 5 * .minute)
+    case 0: site.bays[index].contactorFailsUntil = world.time + world.dice.spread(.second...5 * .minute)
+    case 1: site.bays[index].lockFailsUntil = world.time + world.dice.spread(.second...5 * .minute)
     default:
       let fault = HardwareFault(
         name: world.dice.pick(["GroundFailure", "OverTemperature"]), evse: index + 1,

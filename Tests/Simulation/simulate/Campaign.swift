@@ -86,7 +86,9 @@ struct Campaign {
   ) -> Int32 {
     let days = Double(simulated) / 86_400_000
     let speed = seconds > 0 ? days / seconds : 0
-    print("seeds \(arguments.seeds), station-days \(tenths(days)), CPU seconds \(tenths(seconds)), station-days per CPU second \(tenths(speed)), digest \(String(digest, radix: 16))")
+    print(
+      "seeds \(arguments.seeds), station-days \(tenths(days)), CPU seconds \(tenths(seconds)), station-days per CPU second \(tenths(speed)), digest \(String(digest, radix: 16))"
+    )
     for (name, count) in coverage.table { print("  \(name) \(count)") }
     let missing =
       arguments.requiresCoverage
@@ -110,9 +112,11 @@ struct Campaign {
     to path: String
   ) -> Bool {
     func quoted(_ text: String) -> String {
-      "\"" + text.unicodeScalars.map { $0 == "\"" || $0 == "\\" ? "\\\($0)" : $0.value < 32 ? " " : "\($0)" }.joined() + "\""
+      "\"" + text.unicodeScalars.map { $0 == "\"" || $0 == "\\" ? "\\\($0)" : $0.value < 32 ? " " : "\($0)" }.joined()
+        + "\""
     }
-    var text = "{\"firstSeed\":\(arguments.options.seed),\"seeds\":\(arguments.seeds),\"hours\":\(arguments.options.hours),"
+    var text =
+      "{\"firstSeed\":\(arguments.options.seed),\"seeds\":\(arguments.seeds),\"hours\":\(arguments.options.hours),"
     text += "\"simulatedMs\":\(simulated),\"cpuSeconds\":\(seconds),\"digest\":\(quoted(String(digest, radix: 16))),"
     text += "\"coverage\":{" + coverage.table.map { "\(quoted($0.name)):\($0.count)" }.joined(separator: ",") + "},"
     text += "\"violations\":["
