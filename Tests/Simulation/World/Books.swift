@@ -4,7 +4,7 @@ import StationCore
 /// What really happened, kept beside the station: which transaction events came into being, which of them are durable,
 /// which ones the CSMS holds, and how much energy flowed meanwhile.
 final class Books {
-  struct Event {
+  final class Event {
     var type: TransactionEventEnumType
     /// The connection that was up when it came into being; `nil` offline.
     var connection: Int?
@@ -22,9 +22,15 @@ final class Books {
     var whileFailing = false
     /// Its time stamps may be changed when the time becomes known.
     var hasUnknownTime = false
+
+    init(type: TransactionEventEnumType, connection: Int?, delivered: Int64) {
+      self.type = type
+      self.connection = connection
+      self.delivered = delivered
+    }
   }
 
-  struct Transaction {
+  final class Transaction {
     let id: String
     var evse: Int
     var events: [Int: Event] = [:]
@@ -44,6 +50,13 @@ final class Books {
     var cuts = 0
     /// The power was cut while the disk failed: what had been sent was not stored, and numbers may come twice.
     var isCompromised = false
+
+    init(id: String, evse: Int, begin: Int64, meterIsDisturbed: Bool) {
+      self.id = id
+      self.evse = evse
+      self.begin = begin
+      self.meterIsDisturbed = meterIsDisturbed
+    }
   }
 
   unowned let world: World
@@ -128,8 +141,8 @@ final class Books {
     world.coverage.count("events")
     let delivered = world.site.delivered(evse - 1)
     if transactions[id] == nil { begin(id, evse, delivered, type) }
-    guard var transaction = transactions[id] else { return nil }
-    if transaction.evse != evse { move(&transaction, to: evse, delivered) }
+    guard let transaction = transactions[id] else { return nil }
+    if transaction.evse != evse { move(transaction, to: evse, delivered) }
     if seqNo != transaction.next {
       world.violated("gapless sequence numbers", "\(id) makes event \(seqNo), expected \(transaction.next)")
     }
@@ -148,7 +161,6 @@ final class Books {
       accounted[evse] = delivered
       open[evse] = nil
     }
-    transactions[id] = transaction
     return (id, seqNo)
   }
 
@@ -165,7 +177,7 @@ final class Books {
     return bay.stuckAt != nil || world.time < bay.silentUntil + .second || world.time - bay.disturbedAt < 2 * .minute
   }
 
-  private func move(_ transaction: inout Transaction, to evse: Int, _ delivered: Int64) {
+  private func move(_ transaction: Transaction, to evse: Int, _ delivered: Int64) {
     if open[transaction.evse] == transaction.id { open[transaction.evse] = nil }
     accounted[transaction.evse] = world.site.delivered(transaction.evse - 1)
     occupy(evse, transaction.id, delivered)
@@ -345,14 +357,14 @@ final class Books {
       world.violated("contactor", "EVSE \(evse) closes for \(token), which nobody has accepted")
     }
     if current.idToken == nil { world.violated("contactor", "EVSE \(evse) closes for nobody") }
-    if transaction.events[0]?.isStored != true, !storageIsSick {
+    if transaction.events[0]?.isStored != true, transaction.events[0]?.held == nil, !storageIsSick {
       world.violated("contactor after the ledger", "EVSE \(evse) closes before Started of \(current.id) is durable")
     }
   }
 
   private func mayCharge(_ token: String) -> Bool {
     world.csms.grantedTokens.contains(token) || world.scenario.offlineTokens
-      || (!world.scenario.authEnabled && token.isEmpty)
+      || !world.scenario.authEnabled
   }
 
   // MARK: Disturbances
@@ -383,11 +395,16 @@ final class Books {
     for index in world.site.bays.indices { world.site.bays[index].toldPilot = .a }
     toldCable = [:]
     for id in order.suffix(200) {
-      guard var transaction = transactions[id] else { continue }
-      let kept = transaction.events.filter { $0.value.isStored || $0.value.wasSent }
-      let isOver = transaction.hasEnded && kept.count == transaction.events.count
+      guard let transaction = transactions[id] else { continue }
+      let last = transaction.events.filter { $0.value.isStored || $0.value.wasSent }.keys.max() ?? -1
+      let kept = transaction.events.filter { $0.key <= last }
+      for event in transaction.events.values where !event.isStored {
+        if let id = event.outboxID { places[id] = nil }
+      }
+      let isUnsaved = isSick && kept.contains { !$0.value.isStored && $0.value.wasSent }
+      let isOver = transaction.hasEnded && kept.count == transaction.events.count && !isUnsaved
       if isOver { continue }
-      if isSick, kept.contains(where: { !$0.value.isStored }) {
+      if isUnsaved {
         transaction.isCompromised = true
         world.coverage.count("staleStorageTransactions")
       }
@@ -400,13 +417,27 @@ final class Books {
       if transaction.next == 0 {
         forget(transaction, delivered, isSick)
       } else {
-        transactions[id] = transaction
         if transaction.hasEnded {
           open[transaction.evse] = open[transaction.evse] == id ? nil : open[transaction.evse]
         } else {
           open[transaction.evse] = id
         }
       }
+    }
+  }
+
+  /// What was sent and not stored is known to the station or not, depending on what the failing disk has kept.
+  func reconcile(_ evses: [StationSnapshot.EVSE]) {
+    for evse in evses {
+      if let id = open[evse.id], transactions[id]?.isCompromised == true, evse.transaction?.id != id {
+        open[evse.id] = nil
+        transactions[id]?.hasEnded = true
+      }
+      guard let shown = evse.transaction, transactions[shown.id]?.isCompromised == true else { continue }
+      open[evse.id] = shown.id
+      transactions[shown.id]?.hasEnded = false
+      transactions[shown.id]?.next = shown.seqNo + 1
+      transactions[shown.id]?.events = transactions[shown.id]?.events.filter { $0.key <= shown.seqNo } ?? [:]
     }
   }
 

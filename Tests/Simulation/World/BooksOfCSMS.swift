@@ -11,6 +11,7 @@ extension Books {
     }
     let id = request.transactionInfo.transactionId
     guard let transaction = transactions[id], let event = transaction.events[request.seqNo] else {
+      if transactions[id]?.isCompromised == true { return }
       return world.violated("nothing is invented", "the CSMS has event \(request.seqNo) of \(id)")
     }
     if let former = event.held {
@@ -60,6 +61,7 @@ extension Books {
         world.violated("accepted ChangeAvailability survives", "EVSE \(evse.id) is operative: \(evse.operative)")
       }
     }
+    reconcile(world.core.snapshot.evses)
     let shown = world.core.snapshot.evses.compactMap { $0.transaction?.id }.sorted()
     if shown != openTransactions {
       world.violated("transactions survive", "the station starts with \(shown), open are \(openTransactions)")

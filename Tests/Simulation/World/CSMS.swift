@@ -16,7 +16,7 @@ final class CSMS {
   /// Calls that the station has not answered.
   private var calls: [String: Call] = [:]
   var answersProperly = false
-  /// Transactions whose token was refused in an answer that the station has.
+  /// Tokens that were accepted in some answer.
   private(set) var grantedTokens: Set<String> = []
 
   enum Call {
@@ -123,7 +123,11 @@ final class CSMS {
     case "TransactionEvent":
       guard let token = payload["idToken"]?["idToken"]?.stringValue else { return [:] }
       let info = tokenInfo(token, inEvent: true)
-      if info["status"] != "Accepted" { world.coverage.count("refusedTokens") }
+      if info["status"] == "Accepted" {
+        grantedTokens.insert(token)
+      } else {
+        world.coverage.count("refusedTokens")
+      }
       return ["idTokenInfo": info]
     default: return [:]
     }
