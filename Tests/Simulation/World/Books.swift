@@ -22,8 +22,11 @@ final class Books {
     var whileFailing = false
     /// Its time stamps may be changed when the time becomes known.
     var hasUnknownTime = false
+    /// Virtual time of its making.
+    let at: Int64
 
-    init(type: TransactionEventEnumType, connection: Int?, delivered: Int64) {
+    init(type: TransactionEventEnumType, connection: Int?, delivered: Int64, at: Int64) {
+      self.at = at
       self.type = type
       self.connection = connection
       self.delivered = delivered
@@ -76,6 +79,9 @@ final class Books {
   private var refused: String?
   var settingsMemory = SettingsMemory()
   private(set) var clockIsUncertain = false
+  private var wasHealthy = true
+  /// When the ledger could be written again last: what came into being before is in it, or need not be.
+  private var recoveredAt: Int64 = 0
 
   /// Energy that may flow between two looks at a meter that is read at contactor changes, milliwatt-hours.
   static let slack: Int64 = 25_000
@@ -153,7 +159,7 @@ final class Books {
     let isOnline = world.core.snapshot.isConnected
     if !isOnline { world.coverage.count("eventsOffline") }
     transaction.events[seqNo] = Event(
-      type: type, connection: isOnline ? world.network.connection : nil, delivered: delivered)
+      type: type, connection: isOnline ? world.network.connection : nil, delivered: delivered, at: world.time)
     transaction.next = seqNo + 1
     if type == .ended {
       transaction.hasEnded = true
@@ -232,6 +238,9 @@ final class Books {
         || request.triggerReason == .deauthorized
       {
         transactions[id]?.isStopped = true
+      } else if request.triggerReason == .authorized || request.triggerReason == .remoteStart {
+        // It was nobody's before.
+        transactions[id]?.isStopped = false
       }
       if event.type != request.eventType {
         world.violated("valid messages", "event \(request.seqNo) of \(id) is enqueued as \(request.eventType.rawValue)")
@@ -278,7 +287,7 @@ final class Books {
   /// A message leaves the outbox: the CSMS has it, it was given up, or it was thinned out.
   private func dequeued(_ id: Int64) {
     guard let place = places[id], let event = transactions[place.transaction]?.events[place.seqNo],
-      event.held == nil, !event.isUndelivered
+      event.held == nil, !event.isUndelivered, !event.isThinned
     else { return }
     transactions[place.transaction]?.events[place.seqNo]?.isThinned = true
     world.coverage.count("thinned")
@@ -392,6 +401,7 @@ final class Books {
   /// The process is gone: what was neither stored nor sent never was.
   func processEnded() {
     let isSick = storageIsSick
+    wasHealthy = true
     for index in world.site.bays.indices { world.site.bays[index].toldPilot = .a }
     toldCable = [:]
     for id in order.suffix(200) {
@@ -401,7 +411,7 @@ final class Books {
       for event in transaction.events.values where !event.isStored {
         if let id = event.outboxID { places[id] = nil }
       }
-      let isUnsaved = isSick && kept.contains { !$0.value.isStored && $0.value.wasSent }
+      let isUnsaved = isSick && kept.contains { !$0.value.isStored && $0.value.wasSent && $0.value.at >= recoveredAt }
       let isOver = transaction.hasEnded && kept.count == transaction.events.count && !isUnsaved
       if isOver { continue }
       if isUnsaved {
@@ -435,6 +445,7 @@ final class Books {
       }
       guard let shown = evse.transaction, transactions[shown.id]?.isCompromised == true else { continue }
       open[evse.id] = shown.id
+      if !order.contains(shown.id) { order.append(shown.id) }
       transactions[shown.id]?.hasEnded = false
       transactions[shown.id]?.next = shown.seqNo + 1
       transactions[shown.id]?.events = transactions[shown.id]?.events.filter { $0.key <= shown.seqNo } ?? [:]
@@ -445,19 +456,22 @@ final class Books {
   private func forget(_ transaction: Transaction, _ delivered: Int64, _ isSick: Bool) {
     let lost = delivered - transaction.begin
     let allowed: Int64 = world.scenario.startPoint == "EnergyTransfer" ? 8 * Self.slack : Self.slack
-    if lost > allowed, !(isSick && world.scenario.startsWithoutStorage) {
+    if lost > allowed, !transaction.isCompromised, !(isSick && world.scenario.startsWithoutStorage) {
       world.violated("nothing is lost", "\(transaction.id) delivered \(lost) mWh before it was durable")
     }
     accounted[transaction.evse] = delivered
     if open[transaction.evse] == transaction.id { open[transaction.evse] = nil }
-    transactions[transaction.id] = nil
+    if !transaction.isCompromised { transactions[transaction.id] = nil }
     order.removeAll { $0 == transaction.id }
   }
 
   // MARK: After every step
 
   func after(_ input: Input, _ actions: [Action]) {
-    for case .hardware(.contactor(let evse, false)) in actions where world.site.bays[evse - 1].commandedClosed {
+    var last: [Int: Bool] = [:]
+    for case .hardware(.contactor(let evse, let close)) in actions { last[evse] = close }
+    for (evse, close) in last.sorted(by: { $0.key < $1.key }) where !close && world.site.bays[evse - 1].commandedClosed
+    {
       world.violated("opening never waits", "EVSE \(evse) is still closed after the core opened it")
     }
     for index in world.site.bays.indices where world.site.bays[index].commandedClosed {
@@ -487,6 +501,8 @@ final class Books {
   }
 
   private func compare(_ snapshot: StationSnapshot) {
+    if snapshot.storageIsHealthy, !wasHealthy { recoveredAt = world.time }
+    wasHealthy = snapshot.storageIsHealthy
     let model = world.core.model
     for evse in snapshot.evses {
       for connector in evse.connectors {

@@ -85,7 +85,9 @@ final class World {
 
   /// Runs until the end, or until something is wrong.
   func run(progress: ((Int64) -> Void)? = nil) -> Violation? {
-    note("settings: " + scenario.settings.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " "))
+    note(
+      "settings: " + scenario.settings.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
+    )
     boot(.powerUp)
     go(until: scenario.hours * .hour, progress)
     if violation == nil { heal(progress) }
