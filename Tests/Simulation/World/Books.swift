@@ -234,14 +234,7 @@ final class Books {
       } else if transactions[id]?.cuts ?? 0 > 0 {
         world.coverage.count("resumed")
       }
-      if request.triggerReason == .stopAuthorized || request.triggerReason == .remoteStop
-        || request.triggerReason == .deauthorized
-      {
-        transactions[id]?.isStopped = true
-      } else if request.triggerReason == .authorized || request.triggerReason == .remoteStart {
-        // It was nobody's before.
-        transactions[id]?.isStopped = false
-      }
+      if let stops = Self.stops(request) { transactions[id]?.isStopped = stops }
       if event.type != request.eventType {
         world.violated("valid messages", "event \(request.seqNo) of \(id) is enqueued as \(request.eventType.rawValue)")
       }
@@ -253,6 +246,22 @@ final class Books {
     if !same(first, request, hasUnknownTime: event.hasUnknownTime || message.unknownTimeBoot != nil) {
       world.violated("resends are identical", "event \(request.seqNo) of \(id) is enqueued with another text")
     }
+  }
+
+  /// Nobody is authorized after this event (true), somebody is (false), or it does not say.
+  private static func stops(_ request: TransactionEventRequest) -> Bool? {
+    switch request.triggerReason {
+    case .stopAuthorized, .remoteStop, .deauthorized: true
+    case .authorized, .remoteStart: false
+    default: nil
+    }
+  }
+
+  private static func isStopped(_ events: [Int: Event]) -> Bool {
+    for (_, event) in events.sorted(by: { $0.key > $1.key }) {
+      if let stops = event.request.flatMap(stops) { return stops }
+    }
+    return false
   }
 
   func same(_ a: TransactionEventRequest, _ b: TransactionEventRequest, hasUnknownTime: Bool) -> Bool {
@@ -421,6 +430,7 @@ final class Books {
       transaction.events = kept
       transaction.next = (kept.filter { $0.value.isStored || !transaction.isCompromised }.keys.max() ?? -1) + 1
       transaction.hasEnded = transaction.events[transaction.next - 1]?.type == .ended
+      transaction.isStopped = Self.isStopped(kept)
       transaction.cuts += 1
       transaction.durable = kept.values.map(\.delivered).max()
       let delivered = world.site.delivered(transaction.evse - 1)
