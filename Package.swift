@@ -101,5 +101,13 @@ let package = Package(
         "StationRuntime", "StationCore", "CSMSLink", "Hardware", "Ledger", "DeviceModel", "OCPP",
       ],
       swiftSettings: settings),
+    .target(
+      name: "SimulatedWorld", dependencies: ["StationCore", "DeviceModel", "OCPP", "Ledger"],
+      path: "Tests/Simulation/World", swiftSettings: settings),
+    .executableTarget(
+      name: "simulate", dependencies: ["SimulatedWorld"], path: "Tests/Simulation/simulate", swiftSettings: settings),
+    .testTarget(
+      name: "SimulationTests", dependencies: ["SimulatedWorld"], path: "Tests/Simulation/SimulationTests",
+      swiftSettings: settings),
   ]
 )

@@ -1,6 +1,3 @@
-import OCPP
-import StationCore
-
 /// Puts the core's actions into the order in which they may become visible. Pure: it only says what to do next.
 ///
 /// The rules, which make "durable before visible" true:
@@ -16,11 +13,11 @@ import StationCore
 ///   `disconnect`, `restart` and `stopped` are carried out all the same: nothing that a peer believes depends on them.
 /// - At most `limit` actions and `byteLimit` bytes of frames wait. Beyond that the ledger counts as hung: `isOverfull` is
 ///   true and the runtime ends the process.
-struct ActionSequencer {
+package struct ActionSequencer: Sendable {
   /// Numbers a commit handed to the ledger.
-  typealias CommitID = UInt64
+  package typealias CommitID = UInt64
 
-  enum Step: Hashable {
+  package enum Step: Hashable, Sendable {
     case perform(Action)
     /// Hand the writes to the ledger; its answer comes back through `committed`.
     case submit(CommitID, [LedgerWrite])
@@ -30,17 +27,17 @@ struct ActionSequencer {
     case input(Input)
   }
 
-  static let limit = 8192
-  static let byteLimit = 16 << 20
+  package static let limit = 8192
+  package static let byteLimit = 16 << 20
 
-  private enum Slot {
+  private enum Slot: Sendable {
     case action(Action, group: UInt64)
     case commit(CommitID, group: UInt64, CommitState)
     /// Was cancelled by an immediate action.
     case cancelled
   }
 
-  private enum CommitState {
+  private enum CommitState: Sendable {
     case pending, durable
     case failed(LedgerFailure)
   }
@@ -63,13 +60,15 @@ struct ActionSequencer {
   private var offers: [Connector: Int64] = [:]
 
   /// Actions and commits that wait.
-  var waitingCount: Int { slots.count - head }
+  package var waitingCount: Int { slots.count - head }
   /// No commit is pending and nothing waits.
-  var isIdle: Bool { head == slots.count }
-  var isOverfull: Bool { waitingCount > Self.limit || waitingBytes > Self.byteLimit }
+  package var isIdle: Bool { head == slots.count }
+  package var isOverfull: Bool { waitingCount > Self.limit || waitingBytes > Self.byteLimit }
+
+  package init() {}
 
   /// Takes the actions of one `handle`.
-  mutating func add(_ actions: [Action]) -> [Step] {
+  package mutating func add(_ actions: [Action]) -> [Step] {
     var steps: [Step] = []
     steps.reserveCapacity(actions.count)
     group += 1
@@ -96,7 +95,7 @@ struct ActionSequencer {
 
   /// Takes the ledger's answer to a commit: `failure` is `nil` when it is durable; its keys are filled in here. Answers
   /// may come in any order.
-  mutating func committed(_ id: CommitID, failure: LedgerFailure?) -> [Step] {
+  package mutating func committed(_ id: CommitID, failure: LedgerFailure?) -> [Step] {
     let keys = pendingKeys.removeValue(forKey: id) ?? []
     let failure = failure.map { LedgerFailure($0.kind, $0.text, keys: keys) }
     for index in head..<slots.count {

@@ -2,8 +2,6 @@ import OCPP
 import StationCore
 import Testing
 
-@testable import StationRuntime
-
 /// When actions become visible, seen without a ledger: `committed` is called by the test.
 struct ActionSequencerTests {
   private let put = LedgerWrite.put(.station, key: "k", value: [1])

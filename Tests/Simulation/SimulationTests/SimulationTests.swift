@@ -1,0 +1,78 @@
+import SimulatedWorld
+import Testing
+
+/// Stations in simulated worlds. `Scripts/simulate` runs many more, for longer, in release.
+struct SimulationTests {
+  private static let models =
+    #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(4).joined(separator: "/")
+    + "/DeviceModel"
+  private static let simulation = try? Simulation(deviceModels: models)
+
+  private func run(_ options: SimulationOptions) throws -> SimulationResult {
+    let simulation = try #require(Self.simulation, "the device models cannot be read")
+    return try simulation.run(options)
+  }
+
+  private func expectSound(_ result: SimulationResult) throws {
+    guard let violation = result.violation else { return }
+    let lines = try Self.simulation?.lastLines(of: result.options, count: 20) ?? []
+    Issue.record(
+      "\(violation.invariant): \(violation.text)\n\(lines.joined(separator: "\n"))\nagain: \(result.options.command)")
+  }
+
+  @Test(arguments: UInt64(1)...12) func invariantsHoldInKnownWorlds(seed: UInt64) throws {
+    try expectSound(run(SimulationOptions(seed: seed, hours: 12)))
+  }
+
+  @Test func invariantsHoldInNewWorlds() throws {
+    for _ in 0..<4 {
+      let seed = UInt64.random(in: 1_000_000...9_999_999)
+      print("simulation: new seed \(seed)")
+      try expectSound(run(SimulationOptions(seed: seed, hours: 12)))
+    }
+  }
+
+  @Test func oneSeedIsOneRun() throws {
+    let simulation = try #require(Self.simulation)
+    let options = SimulationOptions(seed: 77, hours: 12)
+    func lines() throws -> [String] {
+      var lines: [String] = []
+      _ = try simulation.run(options, recorder: Recorder(keeping: 0) { lines.append($0) })
+      return lines
+    }
+    let first = try lines()
+    #expect(first.count > 500)
+    #expect(try lines() == first)
+    #expect(try run(options).digest != run(SimulationOptions(seed: 78, hours: 12)).digest)
+  }
+
+  @Test func withoutFaultsEveryEventIsDeliveredAndEveryBillIsChecked() throws {
+    var coverage = Coverage()
+    for seed in UInt64(200)..<204 {
+      let result = try run(SimulationOptions(seed: seed, hours: 12, faults: []))
+      try expectSound(result)
+      coverage.add(result.coverage)
+    }
+    #expect(coverage["transactions"] > 10)
+    #expect(coverage["billsChecked"] > 5)
+    #expect(coverage["undelivered"] == 0)
+    #expect(coverage["powerCuts"] + coverage["commitsFailed"] + coverage["linkLosses"] == 0)
+  }
+
+  /// Each seeded bug is found, in worlds in which the core itself passes.
+  @Test(arguments: Mutation.allCases) func seededBugsAreFound(mutation: Mutation) throws {
+    var found: SimulationResult?
+    for seed in UInt64(1)...40 where found == nil {
+      var options = SimulationOptions(seed: seed, hours: 12)
+      options.mutation = mutation
+      let result = try run(options)
+      if result.violation != nil { found = result }
+    }
+    let result = try #require(found, "\(mutation.rawValue) was not found in 40 worlds")
+    let violation = try #require(result.violation)
+    print("simulation: \(mutation.rawValue) found with seed \(result.options.seed): \(violation.invariant)")
+    var sound = result.options
+    sound.mutation = nil
+    try expectSound(run(sound))
+  }
+}
