@@ -27,6 +27,8 @@ public final class Ledger: Sendable {
     /// Called with true when the ledger lives on its reserve, or the medium is too full to have one, and with false when the
     /// reserve is there again. The first call may come from `open`, on its thread; later ones come on the ledger's.
     public var spaceChanged: (@Sendable (Bool) -> Void)?
+    /// Called on the ledger's thread when the ledger was found damaged while in use, kept aside and salvaged.
+    public var damageFound: (@Sendable (LedgerDamage) -> Void)?
     /// How often, while there is no reserve, the medium is looked at for space.
     package var spaceCheckSeconds = 10
     /// For tests: called before each change of a file that SQLite does not make itself.
@@ -54,7 +56,7 @@ public final class Ledger: Sendable {
       let reserve = Reserve(directory, size: options.reserve)
       let (store, snapshot) = try openStore(directory, reserve, options)
       reserve.prepare()
-      let writer = Writer(store, reserve, options)
+      let writer = Writer(store, directory, reserve, options)
       do throws(LedgerError) {
         try writer.startThread()
       } catch {
@@ -68,7 +70,7 @@ public final class Ledger: Sendable {
     }
   }
 
-  private static func openStore(
+  static func openStore(
     _ directory: DataDirectory, _ reserve: Reserve, _ options: Options
   ) throws(LedgerError) -> (Store, LedgerSnapshot) {
     while true {

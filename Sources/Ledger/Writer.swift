@@ -3,7 +3,7 @@ import StationCore
 
 /// The ledger's thread and the groups that wait for it.
 ///
-/// `@unchecked Sendable`: `store`, `reserve` and `failedGroups` belong to the thread once it runs, everything else is used under `lock`.
+/// `@unchecked Sendable`: `store`, `damage`, `reserve` and `failedGroups` belong to the thread once it runs, everything else is used under `lock`.
 final class Writer: @unchecked Sendable {
   struct StopResult { var error: LedgerError? }
 
@@ -21,7 +21,11 @@ final class Writer: @unchecked Sendable {
     }
   }
 
-  private let store: Store
+  private var store: Store
+  /// The database was found damaged and is closed; it is salvaged before the next write.
+  private var damage: LedgerError?
+  private var salvages = 0
+  private let directory: DataDirectory
   private let reserve: Reserve
   private let options: Ledger.Options
   private let lock = Lock()
@@ -33,8 +37,12 @@ final class Writer: @unchecked Sendable {
   private var closeError: LedgerError?
   private var thread = pthread_t()
 
-  init(_ store: Store, _ reserve: Reserve, _ options: Ledger.Options) {
+  /// A database that is found damaged more often than this since the start is left as it is.
+  private static let salvageLimit = 4
+
+  init(_ store: Store, _ directory: DataDirectory, _ reserve: Reserve, _ options: Ledger.Options) {
     self.store = store
+    self.directory = directory
     self.reserve = reserve
     self.options = options
     store.savesSpace = reserve.isShort
@@ -130,12 +138,14 @@ final class Writer: @unchecked Sendable {
       }
       if groups.isEmpty { continue }
       write(groups)
-      store.checkpointIfLong()
+      if damage == nil { store.checkpointIfLong() }
       publishStatistics()
     }
     var failure: LedgerError?
     // The log of a full medium is worth its room.
-    do { try store.close(keepingLog: reserve.isShort) } catch { failure = error }
+    if damage == nil {
+      do { try store.close(keepingLog: reserve.isShort) } catch { failure = error }
+    }
     publishStatistics()
     lock.with { closeError = failure }
   }
@@ -173,14 +183,37 @@ final class Writer: @unchecked Sendable {
     // First the most of the reserve, then the log, then the last of the reserve.
     var attempts = 3
     while true {
+      if let damage, !salvage() { return .failure(damage) }
       do throws(LedgerError) {
         if !makesRoom, store.isLogTooLong { throw store.mediumIsFull }
         try store.write(groups)
         return .success(())
       } catch {
         attempts -= 1
+        if error.kind == .corrupt, attempts >= 0 {
+          // Without a checkpoint: what the log holds is needed whole.
+          try? store.close(keepingLog: true)
+          damage = error
+          continue
+        }
         guard error.isMediumFull, attempts >= 0, freeSpace(forLast: makesRoom) else { return .failure(error) }
       }
+    }
+  }
+
+  /// Keeps the damaged database aside and goes on with what can be salvaged of it, as a start would.
+  private func salvage() -> Bool {
+    guard salvages < Self.salvageLimit else { return false }
+    salvages += 1
+    do throws(LedgerError) {
+      let (salvaged, snapshot) = try Ledger.openStore(directory, reserve, options)
+      store = salvaged
+      store.savesSpace = reserve.isShort
+      if let found = snapshot.damage { options.damageFound?(found) }
+      damage = nil
+      return true
+    } catch {
+      return false
     }
   }
 

@@ -59,7 +59,7 @@ public enum StationProcess {
     var restart: ProcessRestart
     var parts: StationRuntime.Parts
     var socket: ControlSocketFile
-    var space: SpaceReports
+    var reports: LedgerReports
 
     func run(signals: CInt, on loop: any EventLoop) {
       let runtime = StationRuntime(parts, on: loop)
@@ -79,7 +79,7 @@ public enum StationProcess {
       runtime.write(.info, "control socket \(options.controlSocket), simulated hardware, process \(getpid())")
       runtime.start(link)
       let bound = NIOLoopBound(runtime, eventLoop: loop)
-      space.deliver { isLow in loop.execute { bound.value.give(.storageLow(isLow)) } }
+      reports.deliver { input in loop.execute { bound.value.give(input) } }
     }
 
     /// Ends the process.
@@ -113,10 +113,11 @@ public enum StationProcess {
 
     let ledger: Ledger
     let snapshot: LedgerSnapshot
-    let space = SpaceReports()
+    let reports = LedgerReports()
     do {
       var ledgerOptions = Ledger.Options()
-      ledgerOptions.spaceChanged = { space.add($0) }
+      ledgerOptions.spaceChanged = { reports.add(.storageLow($0)) }
+      ledgerOptions.damageFound = { reports.add(.ledgerDamaged($0)) }
       (ledger, snapshot) = try Ledger.open(directory: options.dataDirectory, options: ledgerOptions)
     } catch {
       throw Failure(.dataDirectory, ["stationd: \(error.text)"])
@@ -151,7 +152,7 @@ public enum StationProcess {
     } catch {
       throw Failure(.controlSocket, ["stationd: \(error)"])
     }
-    return Prepared(options: options, restart: restart, parts: parts, socket: socket, space: space)
+    return Prepared(options: options, restart: restart, parts: parts, socket: socket, reports: reports)
   }
 
   private static func load(

@@ -404,7 +404,6 @@ extension LedgerFailure {
       case .full: .full
       case .readOnly, .permission: .readOnly
       case .backlog: .backlog
-      case .corrupt: .damaged
       default: .medium
       }
     self.init(kind, error.text, keys: [])

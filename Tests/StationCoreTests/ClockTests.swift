@@ -60,6 +60,27 @@ struct ClockTests {
     #expect((found.last ?? 0) - (found.first ?? 0) == 100_000)
   }
 
+  /// Found by the simulated world: an Ended after a power loss carries the last committed reading, whose time was known.
+  @Test func aKnownTimeInAMessageOfAnUnsetClockIsLeftAlone() {
+    let bench = StationBench(settings).boot()
+    bench.plugIn()
+    bench.swipe()
+    bench.pilot(.c)
+    bench.meter(wattHours: 700)
+    bench.wait(seconds: 5)
+    bench.pilot(.b)
+    let again = StationBench(settings, ledger: bench.ledger, wall: epoch)
+    again.input(.start)
+    again.wait(seconds: 20)
+    #expect(again.station.snapshot.evses[0].transaction == nil)
+    again.linkUp()
+    let ended = again.calls("TransactionEvent").last
+    #expect(ended?.text("transactionInfo.stoppedReason") == "PowerLoss")
+    #expect(ended?.text("timestamp")?.hasPrefix("2025-12-31T23:59:4") == true)
+    let values = ended?["meterValue"]?.arrayValue?.last
+    #expect(values?["timestamp"]?.stringValue == "2026-01-01T00:00:05.000Z")
+  }
+
   /// NTP sets the clock before any CSMS is there.
   @Test func theSystemSettingItsClockMakesTheTimeKnown() {
     let bench = StationBench(settings, wall: epoch)

@@ -28,6 +28,7 @@ struct JournalTests {
       .commitFailed(
         LedgerFailure(.full, "disk full", keys: [.message(3), .record(.transaction, "1")]), refused: [.ping]))
     bench.input(.storageLow(true))
+    bench.input(.ledgerDamaged(LedgerDamage("x", salvagedMessages: 1, salvagedRecords: 2)))
     bench.input(.shutdown)
     let result = try Replay.run(bench.journal)
     #expect(result.difference == nil)

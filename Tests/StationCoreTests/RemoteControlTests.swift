@@ -192,6 +192,26 @@ struct RemoteControlTests {
     #expect(bench.station.snapshot.evses[0].faults.contains("ContactorWelded"))
   }
 
+  /// Found by the simulated world: what forbade the transaction at the plug-in is gone, and energy would flow first.
+  @Test(arguments: ["PowerPathClosed", "EVConnected", "Authorized"])
+  func theTransactionBeginsBeforeTheContactorCloses(startPoint: String) {
+    let bench = StationBench(["TxCtrlr/TxStartPoint": startPoint, "TxCtrlr/TxStopPoint": "EVConnected"]).boot()
+    bench.swipe("DEADBEEF", evses: [1])
+    bench.input(.hardware(.faultRaised(HardwareFault(name: "UnderVoltage", evse: 1))))
+    bench.plugIn()
+    bench.pilot(.c)
+    bench.hardwareFollows = false
+    bench.input(.hardware(.lock(evse: 1, connector: 1, locked: true)))
+    bench.input(.hardware(.faultCleared(HardwareFault(name: "UnderVoltage", evse: 1))))
+    #expect(bench.station.snapshot.evses[0].transaction != nil)
+    let started = bench.actions.firstIndex { action in
+      guard case .commit(let writes) = action else { return false }
+      return writes.contains { $0.key == .record(.transaction, "1") }
+    }
+    let closed = bench.actions.firstIndex(of: .hardware(.contactor(evse: 1, close: true)))
+    #expect(started != nil && closed != nil && started ?? 0 < closed ?? 0)
+  }
+
   // Proves: G05.FR.01, G05.FR.02, TC_G_20_CS
   @Test func noEnergyWithoutLock() {
     let bench = StationBench(["TxCtrlr/TxStartPoint": "EVConnected"]).boot()

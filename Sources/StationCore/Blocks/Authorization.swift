@@ -233,6 +233,8 @@ extension Station {
     evses[index].authorization = Grant(
       idToken: token, groupIdToken: group, remoteStartId: remoteStartId, evses: served, since: now.monotonic)
     for connector in evses[index].connectors.indices { evses[index].connectors[connector].lockHasFailed = false }
+    // What an earlier driver's or CSMS' word to stop left behind is not this one's.
+    if evses[index].ending == nil { evses[index].transaction?.stopReason = nil }
     startTimer(.evse(TimerID.evReadyName, evses[index].id), after: Self.evReadyTime)
     transactionAuthorized(at: index, trigger: remoteStartId == nil ? .authorized : .remoteStart)
     if !evses[index].isConnected { startConnectionTimer(at: index) }

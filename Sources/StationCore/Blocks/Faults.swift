@@ -58,11 +58,10 @@ extension Station {
   }
 
   /// The ledger was found damaged: told whenever the CSMS can be reached, also after a further restart.
-  mutating func reportDamage() {
-    guard let damage else { return }
+  mutating func reportDamage(_ damage: LedgerDamage) {
     log(.error, damage.text)
     let fault = HardwareFault(name: "LedgerDamaged", evse: 0, severity: .low)
-    faults.append(fault)
+    if !faults.contains(where: { $0.isSame(as: fault) }) { faults.append(fault) }
     _ = setProblem(fault.component, true)
     enqueue(problemEvent(fault.component, true, cause: fault.name), transactionID: nil)
   }

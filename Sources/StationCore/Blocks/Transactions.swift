@@ -181,6 +181,22 @@ extension Station {
     }
   }
 
+  /// No start point is reached before energy flows.
+  var startsWithEnergy: Bool {
+    !starts(at: "Authorized") && !starts(at: "PowerPathClosed") && !starts(at: "EVConnected")
+  }
+
+  /// A start point was reached while something forbade to begin (a fault, Inoperative, the ledger) that is gone now: the
+  /// transaction begins before anything is offered.
+  mutating func startDueTransaction(at index: Int) {
+    let evse = evses[index]
+    guard evse.transaction == nil, evse.ending == nil, !evse.isResuming, evse.authorization != nil, evse.isConnected,
+      !startsWithEnergy, isUsable(at: index),
+      !hasBlockingFault(evse: evse.id, connector: (evse.connectedIndex ?? 0) + 1)
+    else { return }
+    startTransaction(at: index, trigger: .authorized)
+  }
+
   // MARK: Start and end
 
   private mutating func startTransaction(at index: Int, trigger: TriggerReasonEnumType) {
@@ -298,7 +314,9 @@ extension Station {
       numberOfPhasesUsed: transaction.numberOfPhasesUsed, offline: isOnline ? nil : true)
     transaction.chargingState = state
     transaction.seqNo += 1
-    if let reading = evses[index].meter.fresh(at: now), let energy = reading.energyImport {
+    if ending?.isAfterPowerLoss != true, let reading = evses[index].meter.fresh(at: now),
+      let energy = reading.energyImport
+    {
       transaction.energyAtStart = transaction.energyAtStart ?? energy
       transaction.lastEnergy = energy
       transaction.lastEnergyAt = wallTime

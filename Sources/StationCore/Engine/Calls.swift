@@ -78,7 +78,8 @@ extension Station {
   mutating func sendNext() {
     guard isOnline, calls.outstanding == nil, stopping == nil || !outbox.isEmpty else { return }
     let direct = calls.waiting.firstIndex { mayLeave($0) }
-    let queued = provisioning.registration == .accepted ? outbox.nextDue(at: now.monotonic) : nil
+    let queued =
+      provisioning.registration == .accepted ? outbox.nextDue(at: now.monotonic, unsaved: storage.unsaved) : nil
     switch (direct, queued) {
     case (let direct?, let queued?):
       let message = outbox.messages[queued]

@@ -14,7 +14,10 @@ extension Station {
   static let evReadyTime: Int64 = 3000
 
   mutating func settleEVSEs() {
-    for index in evses.indices { settleEnergyFlow(at: index) }
+    for index in evses.indices {
+      settleEnergyFlow(at: index)
+      startDueTransaction(at: index)
+    }
     let offers = allocateCurrent()
     for index in evses.indices {
       settleLock(at: index)
@@ -42,7 +45,7 @@ extension Station {
     }
     let connector = evse.connectors[connected]
     if connector.hasLock, connector.lockHasFailed || !connector.locked { return false }
-    guard storageAllowsEnergy(at: index) else { return false }
+    guard storageAllowsEnergy(at: index), evse.transaction != nil || startsWithEnergy else { return false }
     return !hasBlockingFault(evse: evse.id, connector: connector.id)
   }
 

@@ -16,6 +16,8 @@ struct Clock: Sendable {
   /// The time of the input before, to notice jumps.
   var last: StationTime
   let startedAt: StationTime
+  /// The wall time of the start on the scale that the clock has now; moves with its jumps while it is unset.
+  var wallAtStart: Int64
 
   /// No station was built before; a clock that says so is not set. 2025-01-01T00:00:00Z
   static let earliest: Int64 = 1_735_689_600_000
@@ -33,8 +35,14 @@ struct Clock: Sendable {
     boot = (Station.number(.boot, in: ledger) ?? 0) + 1
     last = now
     startedAt = now
+    wallAtStart = now.wall
     source = .system
     if !isVirtual, !isPlausible(now.wall) { source = .unset }
+  }
+
+  /// What the unset clock can have shown so far. Other time stamps in a message of this boot are of a known time.
+  func unsetRange(until monotonic: Int64) -> ClosedRange<Int64> {
+    wallAtStart - Clock.tolerance...wallAtStart + (monotonic - startedAt.monotonic) + Clock.tolerance
   }
 
   func isPlausible(_ wall: Int64) -> Bool { wall >= max(Clock.earliest, recorded - Clock.lag) }
@@ -113,20 +121,27 @@ extension Station {
     clock.source = source
     log(.notice, "the time is known now, from \(source == .csms ? "the CSMS" : "the system")")
     rebaseEarlierBoots()
-    settleTimes(of: clock.boot, by: 0)
+    settleTimes(of: clock.boot, by: 0, in: 0...0)
   }
 
   /// Moves every time stamp that this boot made with its unset clock.
   private mutating func rebase(by delta: Int64) {
-    for message in shiftMessages(of: clock.boot, by: delta, isKnown: false) { persist(.enqueue(message)) }
-    mainMeter.acquiredAt += delta
+    let unset = clock.unsetRange(until: now.monotonic)
+    clock.wallAtStart += delta
+    for message in shiftMessages(of: clock.boot, by: delta, in: unset, isKnown: false) { persist(.enqueue(message)) }
+    func shift(_ time: inout Int64) {
+      if unset.contains(time) { time += delta }
+    }
+    shift(&mainMeter.acquiredAt)
     for index in evses.indices {
-      evses[index].meter.acquiredAt += delta
+      shift(&evses[index].meter.acquiredAt)
       evses[index].ending?.at += delta
       guard var transaction = evses[index].transaction else { continue }
       transaction.endedSamples = transaction.endedSamples.map { value in
         var value = value
-        value.timestamp = DateTime(unixMilliseconds: value.timestamp.unixMilliseconds + delta)
+        var time = value.timestamp.unixMilliseconds
+        shift(&time)
+        value.timestamp = DateTime(unixMilliseconds: time)
         return value
       }
       if transaction.lastEnergyBoot == clock.boot, let at = transaction.lastEnergyAt {
@@ -145,20 +160,20 @@ extension Station {
     boots.remove(clock.boot)
     var bound = wallTime - (now.monotonic - clock.startedAt.monotonic)
     for boot in boots.sorted(by: >) {
-      var stamps = outbox.messages.filter { $0.queued.unknownTimeBoot == boot }.flatMap {
-        TimeStamps.all(in: $0.queued.payload)
+      var stamps = outbox.messages.filter { $0.queued.unknownTimeBoot == boot }.compactMap {
+        TimeStamps.own(of: $0.queued.payload)
       }
       stamps += evses.compactMap { $0.transaction?.lastEnergyBoot == boot ? $0.transaction?.lastEnergyAt : nil }
       guard let latest = stamps.max(), let earliest = stamps.min() else { continue }
       let delta = bound - Clock.tolerance - latest
-      settleTimes(of: boot, by: delta)
+      settleTimes(of: boot, by: delta, in: earliest - Clock.tolerance...latest + Clock.tolerance)
       bound = earliest + delta
     }
   }
 
   /// The time stamps of a boot, moved by `delta`, count as known.
-  private mutating func settleTimes(of boot: Int64, by delta: Int64) {
-    for message in shiftMessages(of: boot, by: delta, isKnown: true) { persist(.enqueue(message)) }
+  private mutating func settleTimes(of boot: Int64, by delta: Int64, in range: ClosedRange<Int64>) {
+    for message in shiftMessages(of: boot, by: delta, in: range, isKnown: true) { persist(.enqueue(message)) }
     for index in evses.indices where evses[index].transaction?.lastEnergyBoot == boot {
       evses[index].transaction?.lastEnergyBoot = nil
       evses[index].transaction?.lastEnergyAt? += delta
@@ -166,10 +181,13 @@ extension Station {
     }
   }
 
-  private mutating func shiftMessages(of boot: Int64, by delta: Int64, isKnown: Bool) -> [QueuedMessage] {
+  /// Moves those time stamps of a boot's messages that its unset clock can have made.
+  private mutating func shiftMessages(
+    of boot: Int64, by delta: Int64, in range: ClosedRange<Int64>, isKnown: Bool
+  ) -> [QueuedMessage] {
     outbox.changeAll { message in
       guard message.queued.unknownTimeBoot == boot else { return false }
-      if delta != 0 { message.queued.payload = TimeStamps.shifted(message.queued.payload, by: delta) }
+      if delta != 0 { message.queued.payload = TimeStamps.shifted(message.queued.payload, by: delta, in: range) }
       if isKnown { message.queued.unknownTimeBoot = nil }
       return delta != 0 || isKnown
     }
@@ -180,19 +198,18 @@ extension Station {
 private enum TimeStamps {
   private static let names: Set<String> = ["timestamp", "generatedAt"]
 
-  static func all(in payload: [UInt8]) -> [Int64] {
-    guard let value = try? JSONValue.parse(payload, maxDepth: 32) else { return [] }
-    var found: [Int64] = []
-    _ = map(value) { time in
-      found.append(time.unixMilliseconds)
-      return time
-    }
-    return found
+  /// When the message itself was made.
+  static func own(of payload: [UInt8]) -> Int64? {
+    guard let value = try? JSONValue.parse(payload, maxDepth: 32) else { return nil }
+    let text = (value["timestamp"] ?? value["generatedAt"])?.stringValue
+    return text.flatMap { DateTime($0)?.unixMilliseconds }
   }
 
-  static func shifted(_ payload: [UInt8], by delta: Int64) -> [UInt8] {
+  static func shifted(_ payload: [UInt8], by delta: Int64, in range: ClosedRange<Int64>) -> [UInt8] {
     guard let value = try? JSONValue.parse(payload, maxDepth: 32) else { return payload }
-    return map(value) { DateTime(unixMilliseconds: $0.unixMilliseconds + delta) }.bytes
+    return map(value) { time in
+      range.contains(time.unixMilliseconds) ? DateTime(unixMilliseconds: time.unixMilliseconds + delta) : time
+    }.bytes
   }
 
   private static func map(_ value: JSONValue, _ change: (DateTime) -> DateTime) -> JSONValue {

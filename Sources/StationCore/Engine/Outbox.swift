@@ -66,12 +66,14 @@ struct Outbox: Sendable {
     return queued
   }
 
-  /// The first message that may be sent: a message that waits for its retry holds back its own transaction only.
-  func nextDue(at now: Int64) -> Int? {
+  /// The first message that may be sent: one that waits for its retry, or for the ledger, holds back its own transaction
+  /// only.
+  func nextDue(at now: Int64, unsaved: Set<LedgerKey>) -> Int? {
     var held: Set<String?> = []
     for (index, message) in messages.enumerated() {
       if held.contains(message.queued.transactionID) { continue }
-      if message.notBefore <= now { return index }
+      let waits = message.queued.transactionID != nil && unsaved.contains(.message(message.queued.id))
+      if message.notBefore <= now, !waits { return index }
       held.insert(message.queued.transactionID)
     }
     return nil

@@ -37,7 +37,7 @@ public struct Station: Sendable {
   /// Tolerated deviations of the CSMS, counted since the start.
   public internal(set) var quirks: [Quirk: Int] = [:]
   /// What the ledger said of damage at the start.
-  let damage: LedgerDamage?
+  private let damage: LedgerDamage?
   /// Readings of the station's main meter (EVSE 0).
   var mainMeter = MeterState()
   /// Set by `Input.shutdown`, a reset or a restart: nothing new begins, contactors are open.
@@ -91,6 +91,7 @@ public struct Station: Sendable {
     case .control(let id, let request): controlRequested(id: id, request)
     case .commitFailed(let failure, let refused): commitFailed(failure, refused: refused)
     case .storageLow(let isLow): storageBecameLow(isLow)
+    case .ledgerDamaged(let damage): reportDamage(damage)
     case .shutdown: shutdown()
     }
     settle()
@@ -100,7 +101,6 @@ public struct Station: Sendable {
   /// Brings everything that follows from the state up to date: limits, hardware, status, then the wire.
   private mutating func settle() {
     settleEVSEs()
-    settleDamagedLedger()
     finishStopping()
     sendNext()
   }
@@ -152,7 +152,7 @@ public struct Station: Sendable {
     initializeStatus()
     initializeCacheVariables()
     updateListVariables()
-    reportDamage()
+    if let damage { reportDamage(damage) }
     startResumeTimers()
     scheduleAlignedData()
     connect()

@@ -4,9 +4,10 @@ import OCPP
 /// What the core knows of the ledger's health, and what it does while the ledger cannot be written.
 ///
 /// While it fails, nothing is committed; what would have been is remembered by its key and written as it is then, when
-/// the medium takes it again. Messages leave without being on the medium first: with the CSMS they are safer than here. No
-/// new transaction begins (unless StartTransactionsWithoutStorage), a transaction whose Started is neither stored nor
-/// delivered gets no energy, and those in progress go on or pause as ContinueTransactionsWithoutStorage says.
+/// the medium takes it again. Messages about transactions wait for that too: were they sent, a power cut would let the
+/// station tell the same events again with other contents. All others leave at once. No new transaction begins (unless
+/// StartTransactionsWithoutStorage), a transaction whose Started is not stored gets no energy, and those in progress go on
+/// or pause as ContinueTransactionsWithoutStorage says.
 struct Storage: Sendable {
   /// A commit has failed and not yet been made good.
   var isFailing = false
@@ -14,8 +15,6 @@ struct Storage: Sendable {
   var isLow = false
   /// What the ledger does not hold as it is.
   var unsaved: Set<LedgerKey> = []
-  /// The database was found damaged: the station restarts as soon as that loses nothing.
-  var isDamaged = false
   /// Something was written again, and has not failed so far.
   var isTrying = false
   /// What to take back when an answer could not be given because its commit failed; oldest first.
@@ -81,17 +80,19 @@ extension Station {
   func storageAllowsEnergy(at index: Int) -> Bool {
     guard storage.isFailing else { return true }
     guard let transaction = evses[index].transaction else { return mayRecordTransaction }
-    if let id = transaction.startMessage, storage.unsaved.contains(.message(id)), outbox.message(id) != nil {
+    if let id = transaction.startMessage, isUnsaved(id) {
       return flag(Setting.startTransactionsWithoutStorage, default: false)
     }
     return flag(Setting.continueTransactionsWithoutStorage, default: true)
   }
 
+  /// The ledger does not hold the message as it is.
+  func isUnsaved(_ id: Int64) -> Bool { storage.unsaved.contains(.message(id)) && outbox.message(id) != nil }
+
   /// A commit failed; the actions that waited for it were not carried out.
   mutating func commitFailed(_ failure: LedgerFailure, refused: [Action]) {
     storage.unsaved.formUnion(failure.keys)
     storage.isTrying = false
-    if failure.kind == .damaged { storage.isDamaged = true }
     startTimer(.storage, after: Storage.retryInterval)
     if !storage.isFailing {
       storage.isFailing = true
@@ -100,15 +101,6 @@ extension Station {
       faultRaised(Self.storageFault)
     }
     for action in refused { takeBack(action) }
-  }
-
-  /// A damaged ledger is salvaged at the next start. Called after every input: no transaction is open, and no message is
-  /// in memory only.
-  mutating func settleDamagedLedger() {
-    guard storage.isDamaged, stopping == nil, evses.allSatisfy({ $0.transaction == nil }) else { return }
-    for case .message(let id) in storage.unsaved where outbox.message(id) != nil { return }
-    log(.notice, "restarting to salvage the damaged ledger")
-    stopping = .restart(.applicationReset)
   }
 
   /// Low severity: it is told, and blocks nothing by itself.

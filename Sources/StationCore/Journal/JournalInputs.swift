@@ -13,6 +13,7 @@ extension Input {
       return .tagged("control", ["id": .integer(id), "request": request.journal])
     case .commitFailed(let failure, let refused):
       return .tagged("commitFailed", ["failure": failure.journal, "refused": .array(refused.map(\.journal))])
+    case .ledgerDamaged(let damage): return .members(["ledgerDamaged": damage.journal])
     case .storageLow(let isLow): return .tagged("storageLow", ["isLow": .bool(isLow)])
     case .shutdown: return "shutdown"
     }
@@ -37,6 +38,7 @@ extension Input {
       var refused: [Action] = []
       for value in try fields.array("refused") { refused.append(try Action(journal: value)) }
       self = .commitFailed(try LedgerFailure(journal: fields.value("failure")), refused: refused)
+    case "ledgerDamaged": self = .ledgerDamaged(try LedgerDamage(journal: tagged.content()))
     case "storageLow": self = .storageLow(try tagged.fields().bool("isLow"))
     case "shutdown": self = .shutdown
     default: throw tagged.unknown()

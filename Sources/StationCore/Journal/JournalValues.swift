@@ -149,9 +149,13 @@ struct JournalCase {
     return values
   }
 
-  func inner() throws(JournalError) -> JournalCase {
+  func content() throws(JournalError) -> JSONValue {
     guard let value else { throw JournalError("\(place).\(tag): expected a value") }
-    return try JournalCase(value, "\(place).\(tag)")
+    return value
+  }
+
+  func inner() throws(JournalError) -> JournalCase {
+    try JournalCase(content(), "\(place).\(tag)")
   }
 
   /// The error for a tag that nobody knows.

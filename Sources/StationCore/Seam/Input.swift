@@ -48,6 +48,8 @@ public enum Input: Hashable, Sendable {
   case commitFailed(LedgerFailure, refused: [Action])
   /// The medium is (no longer) so full that the ledger lives on the space it had kept in reserve.
   case storageLow(Bool)
+  /// The ledger was found damaged while it was in use. It was kept aside, salvaged, and is in use again.
+  case ledgerDamaged(LedgerDamage)
   /// Stop in an orderly way (SIGTERM).
   case shutdown
 }

@@ -83,8 +83,6 @@ public struct LedgerFailure: Hashable, Sendable {
     case full
     /// The file system was remounted read-only, or the rights are gone.
     case readOnly
-    /// The database is damaged: only a restart, which salvages it, makes it good.
-    case damaged
     /// Anything else that the medium or the operating system did.
     case medium
     /// The ledger is too far behind to take more.
