@@ -37,7 +37,7 @@ public struct SimulationResult: Sendable {
 }
 
 /// The device models are read once.
-public struct Simulation {
+public struct Simulation: Sendable {
   private let models: [String: DeviceModel]
   private let directory: String
 
