@@ -329,7 +329,8 @@ final class Books {
     else { return }
     if let former = calls[id] {
       world.coverage.count("resends")
-      if former.text != frame { world.violated("message ids", "\(id) was used for another text") }
+      let mayDiffer = world.disk.lastFailureAt > 0 && hasUnknownTime(id)
+      if former.text != frame, !mayDiffer { world.violated("message ids", "\(id) was used for another text") }
       if outboxIDs[id] == nil, world.disk.lastFailureAt < 0 { world.violated("message ids", "\(id) comes twice") }
     }
     calls[id] = (frame, world.time)
@@ -347,9 +348,14 @@ final class Books {
       transactions[transaction]?.events[seqNo]?.request = try? TransactionEventRequest.decode(
         parts[3].bytes, version: .v201)
     }
-    if !storageIsSick {
+    if !storageIsSick, transactions[transaction]?.events[seqNo]?.whileFailing != true {
       world.violated("durable before visible", "event \(seqNo) of \(transaction) leaves before the ledger has it")
     }
+  }
+
+  private func hasUnknownTime(_ messageID: String) -> Bool {
+    guard let place = outboxIDs[messageID].flatMap({ places[$0] }) else { return false }
+    return transactions[place.transaction]?.events[place.seqNo]?.hasUnknownTime == true
   }
 
   func commanded(_ command: HardwareCommand) {
@@ -409,8 +415,9 @@ final class Books {
 
   /// The process is gone: what was neither stored nor sent never was.
   func processEnded() {
-    let isSick = storageIsSick
+    let isSick = storageIsSick || !wasHealthy
     wasHealthy = true
+    if world.wallOffset != 0 { clockDisturbed() }
     for index in world.site.bays.indices { world.site.bays[index].toldPilot = .a }
     toldCable = [:]
     for id in order.suffix(200) {
@@ -457,6 +464,7 @@ final class Books {
       open[evse.id] = shown.id
       if !order.contains(shown.id) { order.append(shown.id) }
       transactions[shown.id]?.hasEnded = false
+      transactions[shown.id]?.isStopped = false
       transactions[shown.id]?.next = shown.seqNo + 1
       transactions[shown.id]?.events = transactions[shown.id]?.events.filter { $0.key <= shown.seqNo } ?? [:]
     }

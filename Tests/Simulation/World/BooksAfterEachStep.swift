@@ -38,8 +38,13 @@ extension Books {
   }
 
   private func compare(_ snapshot: StationSnapshot) {
-    if snapshot.storageIsHealthy, !wasHealthy { recoveredAt = world.time }
-    wasHealthy = snapshot.storageIsHealthy
+    // The station may take itself for well before the last flush is answered.
+    if !snapshot.storageIsHealthy {
+      wasHealthy = false
+    } else if !wasHealthy, world.disk.condition == .sound, world.disk.isIdle {
+      wasHealthy = true
+      recoveredAt = world.time
+    }
     let model = world.core.model
     for evse in snapshot.evses {
       for connector in evse.connectors {

@@ -31,6 +31,8 @@ final class Disk {
   var slowness: Int64 = 0
   private(set) var lastFailureAt: Int64 = -.day
 
+  var isIdle: Bool { waiting.isEmpty }
+
   static let waitingLimit = 4096
 
   init(_ world: World) {
