@@ -233,6 +233,7 @@ public final class StationRuntime {
       record(frame, .outgoing)
       link?.send(frame)
     case .ping: link?.ping()
+    case .confirm: inputs.append(.stored)
     case .hardware(let command): accept(hardware.execute(command, at: now))
     case .setTimer(let id, let deadline):
       if !timers.set(id, at: deadline) { write(.error, "timer \(id.name) \(id.index) was not set: too many timers") }

@@ -72,7 +72,7 @@ final class Scratch {
   func damagedFiles() -> [String] { files().filter { $0.contains("damaged") } }
 
   /// A small reserve costs less time.
-    static var options: Ledger.Options {
+  static var options: Ledger.Options {
     var options = Ledger.Options()
     options.reserve = 64 << 10
     return options

@@ -50,8 +50,8 @@ extension Station {
     let before = model.value(address.component, address.variable, address.attribute)
     let verdict = model.set(value, address.component, address.variable, address.attribute, by: .csms)
     if verdict.accepted {
-      let wasChanged = provisioning.changedVariables[address.persistentKey] != nil
-      rememberUndo(call, .variable(address, value: before, wasChanged: wasChanged))
+      let stored = provisioning.changedVariables[address.persistentKey]
+      rememberUndo(call, .variable(address, value: before, stored: stored))
       rememberVariable(address)
     }
     let info = verdict.reasonCode.map { StatusInfoType(reasonCode: $0, additionalInfo: verdict.reason) }

@@ -185,9 +185,14 @@ extension Station {
   private mutating func shiftMessages(
     of boot: Int64, by delta: Int64, in range: ClosedRange<Int64>, isKnown: Bool
   ) -> [QueuedMessage] {
-    outbox.changeAll { message in
+    var random = self.random
+    defer { self.random = random }
+    return outbox.changeAll { message in
       guard message.queued.unknownTimeBoot == boot else { return false }
-      if delta != 0 { message.queued.payload = TimeStamps.shifted(message.queued.payload, by: delta, in: range) }
+      if delta != 0 {
+        message.queued.messageID = random.uuid()  // another text is another message (OCPP-J 4.1.4)
+        message.queued.payload = TimeStamps.shifted(message.queued.payload, by: delta, in: range)
+      }
       if isKnown { message.queued.unknownTimeBoot = nil }
       return delta != 0 || isKnown
     }

@@ -90,6 +90,7 @@ public struct Station: Sendable {
     case .network(let online): networkChanged(online: online)
     case .control(let id, let request): controlRequested(id: id, request)
     case .commitFailed(let failure, let refused): commitFailed(failure, refused: refused)
+    case .stored: storageRecovers()
     case .storageLow(let isLow): storageBecameLow(isLow)
     case .ledgerDamaged(let damage): reportDamage(damage)
     case .shutdown: shutdown()

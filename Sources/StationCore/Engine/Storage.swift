@@ -15,13 +15,14 @@ struct Storage: Sendable {
   var isLow = false
   /// What the ledger does not hold as it is.
   var unsaved: Set<LedgerKey> = []
-  /// Something was written again, and has not failed so far.
+  /// Something is being written again, and has not been answered yet.
   var isTrying = false
   /// What to take back when an answer could not be given because its commit failed; oldest first.
   var undo: [(callID: String, change: Undo)] = []
 
   enum Undo: Sendable {
-    case variable(VariableAddress, value: String?, wasChanged: Bool)
+    /// The value in force before, and the one that the ledger had.
+    case variable(VariableAddress, value: String?, stored: String?)
     case availability(key: String, operative: Bool)
     case cache(AuthorizationCache)
     case localList(LocalAuthorizationList)
@@ -29,8 +30,6 @@ struct Storage: Sendable {
 
   /// Time between two attempts, milliseconds.
   static let retryInterval: Int64 = 10_000
-  /// Time without a failure after which what was written again counts as stored, milliseconds.
-  static let probation: Int64 = 2_000
   /// Bytes written again at once.
   static let chunk = 256 << 10
   static let undoLimit = 64
@@ -140,9 +139,9 @@ extension Station {
 
   private mutating func undo(_ change: Storage.Undo) {
     switch change {
-    case .variable(let address, let value, let wasChanged):
+    case .variable(let address, let value, let stored):
       _ = model.set(value ?? "", address.component, address.variable, address.attribute, by: .station)
-      provisioning.changedVariables[address.persistentKey] = wasChanged ? value : nil
+      provisioning.changedVariables[address.persistentKey] = stored
     case .availability(let key, let operative): availability.set(key, operative: operative)
     case .cache(let before):
       authorizationCache = before
@@ -167,17 +166,21 @@ extension Station {
   }
 
   mutating func retryStorage() {
-    guard storage.isFailing else { return }
-    if storage.isTrying, storage.unsaved.isEmpty {
-      storage.isFailing = false
-      storage.isTrying = false
-      log(.notice, "the ledger is written again")
-      faultCleared(Self.storageFault)
-      return
-    }
+    guard storage.isFailing, !storage.isTrying else { return }
     storage.isTrying = true
     emit(.commit(takeUnsaved()))
-    startTimer(.storage, after: Storage.probation)
+    emit(.confirm)
+  }
+
+  /// What was written again is durable: the next part, or all is well.
+  mutating func storageRecovers() {
+    guard storage.isFailing, storage.isTrying else { return }
+    storage.isTrying = false
+    guard storage.unsaved.isEmpty else { return retryStorage() }
+    storage.isFailing = false
+    stopTimer(.storage)
+    log(.notice, "the ledger is written again")
+    faultCleared(Self.storageFault)
   }
 
   /// The next part of what is not saved, as it is now: messages in their order, then records, so that a transaction's

@@ -10,6 +10,7 @@ extension Action {
       return .tagged("disconnect", ["code": .int(code), "reason": .string(reason)])
     case .send(let frame): return .tagged("send", ["frame": .bytes(frame)])
     case .ping: return "ping"
+    case .confirm: return "confirm"
     case .hardware(let command): return .members(["hardware": command.journal])
     case .setTimer(let id, let at):
       return .tagged("setTimer", ["name": .string(id.name), "index": .int(id.index), "at": .integer(at)])
@@ -40,6 +41,7 @@ extension Action {
       self = .disconnect(code: try fields.int("code"), reason: try fields.string("reason"))
     case "send": self = .send(try tagged.fields().bytes("frame"))
     case "ping": self = .ping
+    case "confirm": self = .confirm
     case "hardware": self = .hardware(try HardwareCommand(journal: tagged.inner()))
     case "setTimer":
       let fields = try tagged.fields()

@@ -15,6 +15,7 @@ extension Input {
       return .tagged("commitFailed", ["failure": failure.journal, "refused": .array(refused.map(\.journal))])
     case .ledgerDamaged(let damage): return .members(["ledgerDamaged": damage.journal])
     case .storageLow(let isLow): return .tagged("storageLow", ["isLow": .bool(isLow)])
+    case .stored: return "stored"
     case .shutdown: return "shutdown"
     }
   }
@@ -40,6 +41,7 @@ extension Input {
       self = .commitFailed(try LedgerFailure(journal: fields.value("failure")), refused: refused)
     case "ledgerDamaged": self = .ledgerDamaged(try LedgerDamage(journal: tagged.content()))
     case "storageLow": self = .storageLow(try tagged.fields().bool("isLow"))
+    case "stored": self = .stored
     case "shutdown": self = .shutdown
     default: throw tagged.unknown()
     }

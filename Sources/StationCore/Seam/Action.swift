@@ -5,6 +5,8 @@ import OCPP
 public enum Action: Hashable, Sendable {
   /// Make these writes durable together.
   case commit([LedgerWrite])
+  /// Deliver `Input.stored` once everything before it is durable.
+  case confirm
   /// Open a connection; answered by `LinkEvent.up` or `.down`. Never issued while one is open.
   case connect(ConnectionRequest)
   /// Close the connection, or give up the attempt; answered by `LinkEvent.down`.

@@ -46,6 +46,8 @@ public enum Input: Hashable, Sendable {
   case control(id: Int64, ControlRequest)
   /// The ledger could not commit. These actions depended on it and were not carried out.
   case commitFailed(LedgerFailure, refused: [Action])
+  /// What was committed before an `Action.confirm` is durable.
+  case stored
   /// The medium is (no longer) so full that the ledger lives on the space it had kept in reserve.
   case storageLow(Bool)
   /// The ledger was found damaged while it was in use. It was kept aside, salvaged, and is in use again.

@@ -152,6 +152,7 @@ final class StationBench {
       isLinkUp = false
       return [.link(.down(.closedByUs(code: 1001, reason: "")))]
     case .send(let frame): return sent(frame)
+    case .confirm: return [.stored]
     case .ping: return answersPing ? [.link(.pong)] : []
     case .hardware(let command): return follow(command)
     default: break
