@@ -265,6 +265,7 @@ final class World {
       mix(frame)
       books.sent(frame)
       network.send(frame)
+    case .confirm: inputs.append(.stored)
     case .ping: network.ping()
     case .hardware(let command):
       books.commanded(command)
