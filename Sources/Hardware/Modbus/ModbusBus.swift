@@ -38,11 +38,14 @@ public final class ModbusBus: @unchecked Sendable {
     self.init(endpoint, line: LibmodbusLine(endpoint), responseTimeout: responseTimeout)
   }
 
-  init(_ endpoint: ModbusEndpoint, line: any ModbusLine, responseTimeout: TimeSpan) {
+  init(
+    _ endpoint: ModbusEndpoint, line: any ModbusLine, responseTimeout: TimeSpan,
+    limits: BusSchedule.Limits = BusSchedule.Limits()
+  ) {
     self.endpoint = endpoint
     self.line = line
     self.responseTimeout = responseTimeout
-    schedule = BusSchedule(frameGap: endpoint.frameGap)
+    schedule = BusSchedule(frameGap: endpoint.frameGap, limits: limits)
   }
 
   public var statistics: Statistics { lock.with { counts } }
@@ -74,6 +77,12 @@ public final class ModbusBus: @unchecked Sendable {
       isStopping = true
       lock.signal()
     }
+  }
+
+  /// `stop`, and waits until the wire is closed, so that it can be opened anew. Not to be called on the bus's thread.
+  public func stopAndWait() {
+    stop()
+    lock.with { while isRunning { lock.wait(until: nil) } }
   }
 
   // MARK: The thread
@@ -116,6 +125,10 @@ public final class ModbusBus: @unchecked Sendable {
       case .end(let rest):
         line.close()
         for answer in rest { answer(.failure(.stopped)) }
+        lock.with {
+          isRunning = false
+          lock.signal()
+        }
         return
       }
     }

@@ -1,4 +1,5 @@
 import DeviceModel
+import OCPP
 import StationCore
 
 /// A meter that is read over Modbus, as its model says.
@@ -47,13 +48,11 @@ public final class ModbusMeter: Meter, @unchecked Sendable {
   private var isStopped = false
   /// The poll that is expected; answers to another one are of a round that was replaced.
   private var round: UInt64 = 0
-  private var polling = false
+  private var lastUrgent = MonotonicTime(nanoseconds: .min / 2)
   private var askedAgain = false
   private var serialNumber: String?
   private var mustIdentify: Bool
   private var isMismatch = false
-  private var lastFailure: String?
-  private var lastIdentityRefused = false
 
   public init(evse: Int, model: MeterModel, bus: ModbusBus, options: Options) {
     self.evse = evse
@@ -101,10 +100,15 @@ public final class ModbusMeter: Meter, @unchecked Sendable {
     if began { poll(at: .now) }
   }
 
+  /// At most four times a second; more often is ignored, because a reading is then under way or just made.
   public func readNow() {
-    // A poll that is under way is as new as one that would begin now; otherwise the waiting one is replaced.
-    let idle = lock.with { report != nil && !isStopped && !polling }
-    if idle { poll(at: .now) }
+    let due = lock.with { () -> Bool in
+      let now = MonotonicTime.now
+      guard report != nil, !isStopped, now - lastUrgent >= .milliseconds(250) else { return false }
+      lastUrgent = now
+      return true
+    }
+    if due { poll(at: .now) }
   }
 
   public func stop() {
@@ -216,7 +220,6 @@ public final class ModbusMeter: Meter, @unchecked Sendable {
   /// Under the lock.
   private func missed(_ why: String) -> MeterUpdate {
     let verdict = judge.missed(why, at: .now)
-    lastFailure = why
     // Whatever answers after a silence may be another device.
     if !verdict.raised.isEmpty { mustIdentify = model.identity.contains { $0.name == "serialNumber" } }
     return MeterUpdate(
