@@ -92,6 +92,9 @@ let package = Package(
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOWebSocket", package: "swift-nio"),
       ], swiftSettings: settings),
+    .executableTarget(
+      name: "modbus-poll", dependencies: ["Hardware", "StationCore", "DeviceModel", "OCPP"], path: "Tests/Support/modbus-poll",
+      swiftSettings: settings),
     .testTarget(
       name: "HardwareTests", dependencies: ["Hardware", "StationCore", "DeviceModel", "OCPP"],
       swiftSettings: settings),

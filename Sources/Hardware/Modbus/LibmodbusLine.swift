@@ -82,8 +82,11 @@ final class LibmodbusLine: ModbusLine {
       guard modbus_send_raw_request(context, [unit] + pdu, Int32(pdu.count + 1)) > 0 else { throw failure(errno) }
       return before
     }
-    // Bytes that nobody asked for belong to a conversation that is over.
-    guard stale == 0 else { throw .garbled("bytes that nobody asked for") }
+    if stale != 0 {
+      // A closed connection, or bytes that nobody asked for: a conversation that is over.
+      close()
+      try open()
+    }
     transaction &+= 1
     let length = UInt16(pdu.count + 1)
     let header = [
@@ -101,6 +104,8 @@ final class LibmodbusLine: ModbusLine {
     guard descriptor >= 0 else { throw .notOpen("\(endpoint) is not open") }
     var limit = deadline
     var begun = false
+    var strangers = 0
+    var stranger: Int?
     while true {
       let scan =
         sharesWire
@@ -110,6 +115,14 @@ final class LibmodbusLine: ModbusLine {
       case .frame(let frame, let length):
         received.removeFirst(length)
         return frame
+      case .stranger(let transaction, let length):
+        received.removeFirst(length)
+        stranger = transaction
+        strangers += 1
+        guard strangers <= ModbusExchange.maxStrangers else { throw .garbled("answers to other transactions only") }
+        begun = false
+        limit = deadline
+        continue
       case .bad(let failure): throw failure
       case .needs(let count): needed = count
       }
@@ -120,7 +133,10 @@ final class LibmodbusLine: ModbusLine {
         limit = now + endpoint.duration(ofBytes: 256) + Self.byteGap
       }
       let wait = min(limit, begun ? now + Self.byteGap : limit)
-      guard try arrives(before: wait) else { throw begun ? .incomplete : .silent }
+      guard try arrives(before: wait) else {
+        if let stranger, !begun { throw .garbled("transaction \(stranger), asked was \(transaction)") }
+        throw begun ? .incomplete : .silent
+      }
       try take(atMost: max(needed - received.count, 1))
     }
   }

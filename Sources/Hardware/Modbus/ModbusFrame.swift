@@ -11,6 +11,8 @@ enum ModbusFraming {
     /// More bytes are needed; at least so many in all.
     case needs(Int)
     case frame(ModbusFrame, length: Int)
+    /// The answer to another transaction: one that was given up. To be thrown away.
+    case stranger(transaction: Int, length: Int)
     case bad(ModbusFailure)
   }
 
@@ -35,7 +37,7 @@ enum ModbusFraming {
     return .frame(ModbusFrame(unit: bytes[start], pdu: Array(body.dropFirst())), length: length)
   }
 
-  /// The first TCP frame in `bytes`, which must belong to a transaction.
+  /// The first TCP frame in `bytes`, and whether it belongs to a transaction.
   static func tcp(_ bytes: ArraySlice<UInt8>, transaction: UInt16) -> Scan {
     let start = bytes.startIndex
     guard bytes.count >= 7 else { return .needs(7) }
@@ -43,8 +45,8 @@ enum ModbusFraming {
     guard word(2) == 0 else { return .bad(.garbled("protocol \(word(2))")) }
     let length = 6 + word(4)
     guard (9...260).contains(length) else { return .bad(.garbled("a length of \(length)")) }
-    guard word(0) == Int(transaction) else { return .bad(.garbled("transaction \(word(0)), asked was \(transaction)")) }
     guard bytes.count >= length else { return .needs(length) }
+    guard word(0) == Int(transaction) else { return .stranger(transaction: word(0), length: length) }
     return .frame(
       ModbusFrame(unit: bytes[start + 6], pdu: Array(bytes[(start + 7)..<(start + length)])), length: length)
   }

@@ -1,0 +1,101 @@
+"""Starts slaves and the buses that they sit on; ends what it started."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+BIN = Path(os.environ.get("STATION_BIN", HERE.parents[1] / ".build/debug/station"))
+POLL = BIN.parent / "modbus-poll"
+WAIT = 30
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(process, check, what):
+    end = time.monotonic() + WAIT
+    while not check():
+        assert process.poll() is None, f"{what} ended with {process.returncode}"
+        assert time.monotonic() < end, f"{what}: not ready within {WAIT} s"
+        time.sleep(0.02)
+
+
+class Bus:
+    """Slaves on a TCP port, or on one end of a pair of pseudo-terminals made by socat."""
+
+    def __init__(self, transport, folder, arguments):
+        self.transport = transport
+        self.processes = []
+        try:
+            if transport == "tcp":
+                self.port = free_port()
+                place = f"tcp:{self.port}"
+                self.endpoint = f"tcp:127.0.0.1:{self.port}"
+                self.options = ["--host", "127.0.0.1", "--port", str(self.port)]
+            else:
+                assert shutil.which("socat"), "the program socat is missing: Scripts/setup installs it"
+                self.device = str(folder / "station")
+                other = str(folder / "bus")
+                pair = self.start(["socat", f"pty,raw,echo=0,link={self.device}", f"pty,raw,echo=0,link={other}"])
+                wait_for(pair, lambda: os.path.exists(self.device) and os.path.exists(other), "socat")
+                place = f"rtu:{other}"
+                self.endpoint = f"rtu:{self.device}:9600"
+                self.options = ["--bus", self.device, "--baud", "9600", "--parity", "N"]
+            slaves = self.start([sys.executable, str(HERE / "slaves.py"), place, *arguments], stdout=subprocess.PIPE)
+            line = slaves.stdout.readline()
+            assert line == b"ready\n", f"the slaves did not start: {line!r}"
+        except BaseException:
+            self.stop()
+            raise
+
+    def start(self, command, **options):
+        process = subprocess.Popen(command, **options)
+        self.processes.append(process)
+        return process
+
+    def stop(self):
+        for process in reversed(self.processes):
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def slaves(tmp_path):
+    buses = []
+
+    def start(transport, *arguments):
+        bus = Bus(transport, tmp_path, arguments)
+        buses.append(bus)
+        return bus
+
+    yield start
+    for bus in buses:
+        bus.stop()
+
+
+def meter(*arguments, timeout=90):
+    """Runs `station meter`; its exit code, output and errors."""
+    done = subprocess.run([str(BIN), "meter", *map(str, arguments)], capture_output=True, text=True, timeout=timeout)
+    return done.returncode, done.stdout, done.stderr
+
+
+def poll(bus, seconds, units, model="eastron-sdm630", **environment):
+    """Runs the drivers; their reports, and the bus's statistics."""
+    done = subprocess.run(
+        [str(POLL), str(HERE.parents[1] / "DeviceModel/meters"), model, str(seconds), bus.endpoint, *map(str, units)],
+        capture_output=True, text=True, timeout=seconds + 30, env={**os.environ, **environment})
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    return lines[:-1], lines[-1]
