@@ -52,12 +52,16 @@ class Bus:
                 place = f"rtu:{other}"
                 self.endpoint = f"rtu:{self.device}:9600"
                 self.options = ["--bus", self.device, "--baud", "9600", "--parity", "N"]
-            slaves = self.start([sys.executable, str(HERE / "slaves.py"), place, *arguments], stdout=subprocess.PIPE)
-            line = slaves.stdout.readline()
-            assert line == b"ready\n", f"the slaves did not start: {line!r}"
+            self.command = [sys.executable, str(HERE / "slaves.py"), place, *arguments]
+            self.start_slaves()
         except BaseException:
             self.stop()
             raise
+
+    def start_slaves(self):
+        slaves = self.start(self.command, stdout=subprocess.PIPE)
+        line = slaves.stdout.readline()
+        assert line == b"ready\n", f"the slaves did not start: {line!r}"
 
     def start(self, command, **options):
         process = subprocess.Popen(command, **options)
@@ -72,7 +76,7 @@ class Bus:
 
 
 @pytest.fixture
-def slaves(tmp_path):
+def slaves_on(tmp_path):
     buses = []
 
     def start(transport, *arguments):
@@ -99,3 +103,19 @@ def poll(bus, seconds, units, model="eastron-sdm630", **environment):
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     return lines[:-1], lines[-1]
+
+
+def pytest_terminal_summary(terminalreporter):
+    """The fault matrix, also of a run on several workers."""
+    rows = sorted(
+        row for reports in terminalreporter.stats.values() for report in reports
+        for name, row in getattr(report, "user_properties", []) if name == "matrix" and report.when == "call")
+    if not rows:
+        return
+    head = ("bus", "fault of unit 2", "what became of it", "longest gap", "late", "reported as")
+    table = [head, *map(tuple, rows)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(head))]
+    terminalreporter.section("Modbus fault matrix")
+    for row in table:
+        terminalreporter.write_line("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+    terminalreporter.write_line("longest gap: between two good readings of a sound unit on the same bus, polled every 250 ms")
