@@ -36,12 +36,14 @@ class Bus:
 
     def __init__(self, transport, folder, arguments):
         self.transport = transport
+        self.folder = folder
+        self.stations = 0
         self.processes = []
         try:
             if transport == "tcp":
                 self.port = free_port()
                 place = f"tcp:{self.port}"
-                self.endpoint = f"tcp:127.0.0.1:{self.port}"
+                self.driver = {"kind": "modbus-tcp", "host": "127.0.0.1", "port": self.port}
                 self.options = ["--host", "127.0.0.1", "--port", str(self.port)]
             else:
                 assert shutil.which("socat"), "the program socat is missing: Scripts/setup installs it"
@@ -50,7 +52,7 @@ class Bus:
                 pair = self.start(["socat", f"pty,raw,echo=0,link={self.device}", f"pty,raw,echo=0,link={other}"])
                 wait_for(pair, lambda: os.path.exists(self.device) and os.path.exists(other), "socat")
                 place = f"rtu:{other}"
-                self.endpoint = f"rtu:{self.device}:9600"
+                self.driver = {"kind": "modbus-rtu", "bus": self.device, "baud": 9600, "parity": "N", "stopBits": 1}
                 self.options = ["--bus", self.device, "--baud", "9600", "--parity", "N"]
             self.command = [sys.executable, str(HERE / "slaves.py"), place, *arguments]
             self.start_slaves()
@@ -95,13 +97,40 @@ def meter(*arguments, timeout=90):
     return done.returncode, done.stdout, done.stderr
 
 
-def poll(bus, seconds, units, model="eastron-sdm630", **environment):
-    """Runs the drivers; their reports, and the bus's statistics."""
+def component(name, evse, driver=None, connector=None):
+    """A component file in the station's format."""
+    available = {"variable_name": "Available", "characteristics": {"dataType": "boolean", "supportsMonitoring": False},
+                 "attributes": [{"type": "Actual", "value": True}]}
+    place = {"evse_id": evse} | ({"connector_id": connector} if connector else {}) | ({"driver": driver} if driver else {})
+    return {"name": name, **place, "properties": {"Available": available}}
+
+
+def write_station(folder, drivers):
+    """A device-model folder with an EVSE and a meter for each driver."""
+    custom = folder / "custom"
+    custom.mkdir(parents=True, exist_ok=True)
+    for evse, driver in enumerate(drivers, 1):
+        files = {
+            f"EVSE_{evse}": component("EVSE", evse), f"Connector_{evse}_1": component("Connector", evse, connector=1),
+            f"FiscalMetering_{evse}": component("FiscalMetering", evse, driver)}
+        for name, content in files.items():
+            (custom / f"{name}.json").write_text(json.dumps(content))
+
+
+def poll(bus, seconds, units, model="eastron-sdm630", **fields):
+    """Runs the drivers of a station with these units; their reports, and the bus's statistics."""
+    settings = {"pollIntervalMs": 250, "staleAfterMs": 2000, "timeoutMs": 300, "maxPowerW": 10_000_000, "pauseMs": 0}
+    drivers = [{**bus.driver, "unit": unit, "model": model, **settings, **fields} for unit in units]
+    bus.stations += 1
+    folder = bus.folder / f"station{bus.stations}"
+    write_station(folder, drivers)
     done = subprocess.run(
-        [str(POLL), str(HERE.parents[1] / "DeviceModel/meters"), model, str(seconds), bus.endpoint, *map(str, units)],
-        capture_output=True, text=True, timeout=seconds + 30, env={**os.environ, **environment})
+        [str(POLL), str(folder), str(HERE.parents[1] / "DeviceModel/meters"), str(seconds)],
+        capture_output=True, text=True, timeout=seconds + 30)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
+    for report in lines[:-1]:
+        report["unit"] = units[report["evse"] - 1]
     return lines[:-1], lines[-1]
 
 

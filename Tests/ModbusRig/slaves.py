@@ -34,6 +34,7 @@ FAULTS = {
     "late": ("none", "answers after 700 ms, always"),
     "late-in-order": ("none", "answers after 450 ms, one after the other, as a queueing gateway does"),
     "late-once": ("values", "every third answer comes after 450 ms, the others at once"),
+    "late-seldom": ("values", "every twelfth answer comes after 450 ms, the others at once"),
     "half": ("none", "sends half a frame; on TCP it closes then"),
     "garbled": ("none", "wrong checksum, on TCP the wrong transaction"),
     "garbled-once": ("values", "every third answer is garbled"),
@@ -140,10 +141,10 @@ class FaultyBus:
 
     def spoil(self, data, body):
         fault = self.fault
-        if fault.endswith("-once"):
-            if self.answers % 3:
+        if fault.endswith(("-once", "-seldom")):
+            if self.answers % (3 if fault.endswith("-once") else 12):
                 return data
-            fault = {"late-once": "late-450"}.get(fault, fault.removesuffix("-once"))
+            fault = {"late-once": "late-450", "late-seldom": "late-450"}.get(fault, fault.removesuffix("-once"))
         later = asyncio.get_running_loop().call_later
         if fault == "silent":
             return b""

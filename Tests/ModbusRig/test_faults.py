@@ -75,6 +75,28 @@ def test_fault(slaves_on, transport, fault, record_property):
 
 
 @pytest.mark.parametrize("transport", ["rtu", "tcp"])
+@pytest.mark.parametrize("fault", ["late", "late-in-order", "late-once", "late-seldom"])
+def test_late_answers_to_reads_of_one_shape(slaves_on, transport, fault):
+    """Two registers a read: every answer looks like every other. A voltage is never taken for an energy."""
+    bus = slaves_on(transport, "fault", fault)
+    reports, statistics = poll(
+        bus, 12, [1, slaves.FAULTY], maxRegisters=2, staleAfterMs=5000)
+    good = [report for report in reports if report["quality"] == "good"]
+    for report in good:
+        true = slaves.true_values(report["unit"])
+        assert report["voltage"] == [round(v * 1000) for v in true["voltage"]], report
+        assert report["energyImport"] == round(true["energyImport"] * 1_000_000), report
+        assert report["frequency"] == round(true["frequency"] * 1000), report
+    assert statistics["failures"] >= 2, "no answer was late: nothing was tested"
+    assert all(report["unit"] == slaves.FAULTY for report in reports if report["quality"] != "good")
+    faulty = [report for report in good if report["unit"] == slaves.FAULTY]
+    if fault == "late-seldom":
+        assert faulty, "one late answer in twelve must not silence a meter"
+    else:
+        assert faulty or any("PowerMeterFailure" in report["raised"] for report in reports)
+
+
+@pytest.mark.parametrize("transport", ["rtu", "tcp"])
 def test_dead_unit_costs_little(slaves_on, transport):
     """Two units, one of them dead: the other is read nearly as often as alone."""
     bus = slaves_on(transport, "fault", "silent")

@@ -4,11 +4,12 @@ import Hardware
 import OCPP
 import StationCore
 
-// Runs meter drivers on one bus for a while and prints every report as a line of JSON: the rig's view of the driver.
+// Runs the meter drivers of a device-model folder for a while and prints every report as a line of JSON: the rig's view of
+// the drivers.
 //
-//   modbus-poll METERS_DIR MODEL SECONDS rtu:DEVICE:BAUD|tcp:HOST:PORT UNIT...
+//   modbus-poll CONFIG_DIR METERS_DIR SECONDS
 //
-// Times are CLOCK_MONOTONIC in nanoseconds. MODBUS_TIMEOUT_MS (300), MODBUS_INTERVAL_MS (250), MODBUS_STALE_MS (2000).
+// Times are CLOCK_MONOTONIC in nanoseconds.
 
 func fail(_ text: String) -> Never {
   let line = "modbus-poll: \(text)\n"
@@ -16,12 +17,8 @@ func fail(_ text: String) -> Never {
   exit(2)
 }
 
-func number(_ name: String, _ standard: Int) -> Int {
-  getenv(name).flatMap { Int(String(cString: $0)) } ?? standard
-}
-
-func write(_ unit: UInt8, _ update: MeterUpdate) {
-  var members = [JSONMember(name: "unit", value: .int(Int(unit)))]
+func write(_ evse: Int, _ update: MeterUpdate) {
+  var members = [JSONMember(name: "evse", value: .int(evse))]
   func add(_ name: String, _ value: JSONValue) { members.append(JSONMember(name: name, value: value)) }
   add("reportedAt", .int(Int(MonotonicTime.now.nanoseconds)))
   add("acquiredAt", .int(Int(update.reading.acquiredAt.nanoseconds)))
@@ -51,31 +48,19 @@ func write(_ unit: UInt8, _ update: MeterUpdate) {
 }
 
 let arguments = Array(CommandLine.arguments.dropFirst())
-guard arguments.count >= 5, let seconds = Int(arguments[2]) else {
-  fail("METERS_DIR MODEL SECONDS rtu:DEVICE:BAUD|tcp:HOST:PORT UNIT...")
+guard arguments.count == 3, let seconds = UInt32(arguments[2]) else { fail("CONFIG_DIR METERS_DIR SECONDS") }
+let loaded = DeviceModel.load(directory: arguments[0], metersDirectory: arguments[1])
+guard loaded.errorCount == 0, !loaded.meters.isEmpty else {
+  fail(CheckReport(loaded, directory: arguments[0]).text)
 }
-let (found, problems) = MeterLibrary(directories: [arguments[0]]).model(arguments[1])
-guard let model = found else { fail(problems.map(\.text).joined(separator: "\n")) }
-let parts = arguments[3].split(separator: ":").map(String.init)
-guard parts.count == 3, let rate = Int(parts[2]) else { fail("what bus is \(arguments[3])?") }
-let endpoint: ModbusEndpoint =
-  parts[0] == "rtu"
-  ? .serial(device: parts[1], baud: rate, parity: "N", stopBits: 1) : .tcp(host: parts[1], port: rate)
-let bus = ModbusBus(endpoint, responseTimeout: .milliseconds(number("MODBUS_TIMEOUT_MS", 300)))
-let meters = arguments[4...].compactMap { UInt8($0) }.map { unit in
-  // The rig tells the time as power: up to ten million seconds.
-  var options = ModbusMeter.Options(unit: unit, maxPowerW: 20_000_000)
-  options.interval = .milliseconds(number("MODBUS_INTERVAL_MS", 250))
-  options.staleAfter = .milliseconds(number("MODBUS_STALE_MS", 2000))
-  options.pauseMs = 0
-  let meter = ModbusMeter(evse: Int(unit), model: model, bus: bus, options: options)
-  meter.start { write(unit, $0) }
-  return meter
+let all = ModbusMeters(loaded.meters)
+for meter in all.meters { meter.start { write(meter.evse, $0) } }
+sleep(seconds)
+all.stop()
+for bus in all.buses { bus.stopAndWait() }
+for bus in all.buses {
+  let statistics = bus.statistics
+  print(
+    "{\"exchanges\":\(statistics.exchanges),\"failures\":\(statistics.failures),"
+      + "\"lateAnswers\":\(statistics.lateAnswers),\"opened\":\(statistics.opened)}")
 }
-sleep(UInt32(seconds))
-for meter in meters { meter.stop() }
-bus.stopAndWait()
-let statistics = bus.statistics
-print(
-  "{\"exchanges\":\(statistics.exchanges),\"failures\":\(statistics.failures),\"lateAnswers\":\(statistics.lateAnswers),"
-    + "\"opened\":\(statistics.opened)}")
