@@ -88,7 +88,8 @@ struct ObjectReader {
       let found = value.string.map { "\"\(ValueCheck.excerpt($0))\"" } ?? value.kind.text
       problems.add(
         .error, at: value, "\(name) is \(found)", expected: "one of \(choices.joined(separator: ", "))",
-        suggestion: value.string.flatMap { Suggestion.nearest(to: $0, in: choices) })
+        // One letter is as near to every other.
+        suggestion: value.string.flatMap { $0.utf8.count > 1 ? Suggestion.nearest(to: $0, in: choices) : nil })
       return nil
     }
     return text
