@@ -93,7 +93,8 @@ let package = Package(
         .product(name: "NIOWebSocket", package: "swift-nio"),
       ], swiftSettings: settings),
     .executableTarget(
-      name: "modbus-poll", dependencies: ["Hardware", "StationCore", "DeviceModel", "OCPP"], path: "Tests/Support/modbus-poll",
+      name: "modbus-poll", dependencies: ["Hardware", "StationCore", "DeviceModel", "OCPP"],
+      path: "Tests/Support/modbus-poll",
       swiftSettings: settings),
     .testTarget(
       name: "HardwareTests", dependencies: ["Hardware", "StationCore", "DeviceModel", "OCPP"],

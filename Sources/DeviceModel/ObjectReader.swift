@@ -8,8 +8,9 @@ struct ObjectReader {
   let known: [String]
 
   /// Reports unknown and repeated members. `severity` of an unknown one.
-  init(_ node: JSONNode, _ what: String, known: [String], unknown severity: Problem.Severity, _ problems: inout ProblemList)
-  {
+  init(
+    _ node: JSONNode, _ what: String, known: [String], unknown severity: Problem.Severity, _ problems: inout ProblemList
+  ) {
     self.node = node
     self.what = what
     self.known = known

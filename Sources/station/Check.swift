@@ -25,7 +25,8 @@ struct Check: ParsableCommand {
   var json = false
 
   func run() throws {
-    let report = DeviceModel.check(directory: directory, overridesFile: overrides, settings: set,
+    let report = DeviceModel.check(
+      directory: directory, overridesFile: overrides, settings: set,
       metersDirectory: metersDir ?? environmentVariable("STATION_METERS_DIR"))
     put(json ? report.json + [0x0A] : Array(report.text.utf8))
     if report.exitCode != 0 { throw ExitCode(report.exitCode) }

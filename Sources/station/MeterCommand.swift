@@ -75,7 +75,8 @@ var programDirectory: String? {
 
 extension MeterCommand {
   struct List: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "List the meter models, and what is wrong with their files.")
+    static let configuration = CommandConfiguration(
+      abstract: "List the meter models, and what is wrong with their files.")
 
     @OptionGroup var library: MeterLibraryOptions
     @Flag(help: "Print one JSON object.")
@@ -90,7 +91,8 @@ extension MeterCommand {
         let width = all.models.map(\.id.count).max() ?? 0
         for model in all.models {
           let name = model.id + String(repeating: " ", count: width - model.id.count)
-          print("\(name)  \(model.vendor) \(model.names.joined(separator: ", ")) (\(model.confidence.rawValue) confidence)")
+          print(
+            "\(name)  \(model.vendor) \(model.names.joined(separator: ", ")) (\(model.confidence.rawValue) confidence)")
         }
       }
       if all.errorCount > 0 || all.models.isEmpty { throw ExitCode(2) }
@@ -111,8 +113,10 @@ extension MeterCommand {
           JSONMember(
             name: "serial",
             value: .object([
-              JSONMember(name: "baud", value: .int(serial.baud)), JSONMember(name: "parity", value: .string(serial.parity)),
-              JSONMember(name: "stopBits", value: .int(serial.stopBits)), JSONMember(name: "unit", value: .int(serial.unit)),
+              JSONMember(name: "baud", value: .int(serial.baud)),
+              JSONMember(name: "parity", value: .string(serial.parity)),
+              JSONMember(name: "stopBits", value: .int(serial.stopBits)),
+              JSONMember(name: "unit", value: .int(serial.unit)),
               JSONMember(name: "confidence", value: .string(serial.confidence.rawValue)),
             ])))
       }

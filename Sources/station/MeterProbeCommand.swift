@@ -73,7 +73,9 @@ extension MeterCommand {
       let result = MeterTool.search(search) { complain("  \($0)") }
       if json { put(Self.json(result) + [0x0A]) } else { Self.show(result) }
       for failure in result.failures { complain("station meter probe: \(failure)") }
-      if result.isIncomplete { complain("station meter probe: the time of \(limitS) s was over before everything was asked") }
+      if result.isIncomplete {
+        complain("station meter probe: the time of \(limitS) s was over before everything was asked")
+      }
       if result.findings.contains(where: { !$0.candidates.isEmpty }) { return }
       throw ExitCode(result.failures.count == search.endpoints.count ? 2 : 1)
     }
@@ -90,11 +92,15 @@ extension MeterCommand {
     private static func show(_ result: MeterTool.SearchResult) {
       if result.findings.isEmpty { print("no unit answered") }
       for finding in result.findings {
-        print("\(finding.endpoint), unit \(finding.unit): \(finding.candidates.isEmpty ? "answers, but fits no model" : "")")
+        print(
+          "\(finding.endpoint), unit \(finding.unit): \(finding.candidates.isEmpty ? "answers, but fits no model" : "")"
+        )
         for candidate in finding.candidates {
           let serial = candidate.identity.serialNumber.map { ", serial number \($0)" } ?? ""
           let sure = candidate.match == .identified ? "says so itself" : "its values are plausible"
-          print("  \(candidate.identity.model) (\(candidate.identity.vendor)): \(sure), \(candidate.values) values\(serial)")
+          print(
+            "  \(candidate.identity.model) (\(candidate.identity.vendor)): \(sure), \(candidate.values) values\(serial)"
+          )
         }
       }
     }

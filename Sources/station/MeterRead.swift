@@ -46,7 +46,8 @@ extension MeterCommand {
       try MeterChecks.range("unit", unit, host == nil ? 1...247 : 0...255)
       try MeterChecks.range("max-registers", maxRegisters, 1...125)
       try MeterChecks.range("pause-ms", pauseMs, 0...1000)
-      try MeterChecks.endpoint(bus: bus, host: host, port: port, bauds: baud.map { [$0] }, parities: parity.map { [$0] })
+      try MeterChecks.endpoint(
+        bus: bus, host: host, port: port, bauds: baud.map { [$0] }, parities: parity.map { [$0] })
       try MeterChecks.range("stop-bits", stopBits, 1...2)
     }
 
@@ -131,7 +132,9 @@ extension MeterCommand {
         JSONMember(
           name: "identity",
           value: .object(
-            snapshot.identity.details.sorted { $0.key < $1.key }.map { JSONMember(name: $0.key, value: .string($0.value)) })))
+            snapshot.identity.details.sorted { $0.key < $1.key }.map {
+              JSONMember(name: $0.key, value: .string($0.value))
+            })))
       members.append(JSONMember(name: "values", value: .array(values)))
       members.append(
         JSONMember(

@@ -3,10 +3,13 @@ import Testing
 @testable import DeviceModel
 
 @Suite struct DriverTests {
-  private static let meters = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/") + "/DeviceModel/meters"
+  private static let meters =
+    "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/") + "/DeviceModel/meters"
 
   /// A station of two EVSEs with these drivers on their meters.
-  private func folder(_ first: String, _ second: String? = nil, component: String = "FiscalMetering") throws -> TemporaryFolder {
+  private func folder(_ first: String, _ second: String? = nil, component: String = "FiscalMetering") throws
+    -> TemporaryFolder
+  {
     var files = Small.files
     files["custom/M1.json"] = Small.component(component, #""evse_id": 1, "driver": "# + first)
     if let second {
@@ -25,7 +28,8 @@ import Testing
     return (result, errors.map { $0.text.replacing(folder.path + "/custom/", with: "") })
   }
 
-  private func errors(_ first: String, _ second: String? = nil, component: String = "FiscalMetering") throws -> [String] {
+  private func errors(_ first: String, _ second: String? = nil, component: String = "FiscalMetering") throws -> [String]
+  {
     load(try folder(first, second, component: component)).errors
   }
 
@@ -54,7 +58,10 @@ import Testing
     let meter = try #require(read.result.meters.first)
     #expect(meter.bus == .serial(device: "/dev/ttyS1", baud: 19_200, parity: "E", stopBits: 1))
     #expect(meter.inverted && meter.maxPowerW == 22_000 && meter.serialNumber == "42")
-    #expect((meter.maxRegisters, meter.pauseMs, meter.pollIntervalMs, meter.staleAfterMs, meter.timeoutMs) == (10, 100, 500, 3000, 300))
+    #expect(
+      (meter.maxRegisters, meter.pauseMs, meter.pollIntervalMs, meter.staleAfterMs, meter.timeoutMs) == (
+        10, 100, 500, 3000, 300
+      ))
   }
 
   @Test func networkMeters() throws {
@@ -96,7 +103,9 @@ import Testing
       ])
     let unknown = try errors(#"{"kind": "modbus-rtu", "bus": "/dev/ttyS1", "unit": 1, "model": "eastron-sdm603"}"#)
     #expect(unknown.count == 1)
-    #expect(unknown.first?.hasPrefix("M1.json:1:116: error: there is no meter model \"eastron-sdm603\"; expected one of abb-b21, ") == true)
+    #expect(
+      unknown.first?.hasPrefix(
+        "M1.json:1:116: error: there is no meter model \"eastron-sdm603\"; expected one of abb-b21, ") == true)
     #expect(unknown.first?.hasSuffix("did you mean \"eastron-sdm630\"?") == true)
     expect(
       try errors(rtu(#""pollIntervalMs": 2000, "staleAfterMs": 3000, "maxRegisters": 1"#)),
@@ -105,7 +114,8 @@ import Testing
         "M1.json:1:196: error: maxRegisters is 1, but a value of eastron-sdm630 has 2 registers; expected at least 2",
       ])
     expect(
-      try errors(#"{"kind": "modbus-rtu", "bus": "/dev/ttyS1", "unit": 1, "model": "phoenix-eem-350", "inverted": true}"#),
+      try errors(
+        #"{"kind": "modbus-rtu", "bus": "/dev/ttyS1", "unit": 1, "model": "phoenix-eem-350", "inverted": true}"#),
       [
         "M1.json:1:147: error: inverted, but phoenix-eem-350 has no energyExport, which would be billed; expected a meter that "
           + "counts both directions, or the right wiring"
@@ -134,19 +144,24 @@ import Testing
       ["M2.json:1:104: error: unit 1 on /dev/ttyS1 is taken by FiscalMetering@1; expected one user of it"])
     let tcp = #"{"kind": "modbus-tcp", "host": "h", "unit": 1, "model": "abb-b21"}"#
     expect(
-      try errors(tcp, tcp), ["M2.json:1:96: error: unit 1 on h:502 is taken by FiscalMetering@1; expected one user of it"])
+      try errors(tcp, tcp),
+      ["M2.json:1:96: error: unit 1 on h:502 is taken by FiscalMetering@1; expected one user of it"])
     #expect(try errors(tcp, tcp.replacing(#""host": "h""#, with: #""host": "h", "port": 503"#)) == [])
   }
 
   @Test func oneBusHasOneSetting() throws {
     expect(
       try errors(rtu(), rtu(#""parity": "E""#, unit: 2)),
-      ["M2.json:1:82: error: /dev/ttyS1 is 9600 8E1 here and 9600 8N1 for FiscalMetering@1; expected one setting for all on it"])
+      [
+        "M2.json:1:82: error: /dev/ttyS1 is 9600 8E1 here and 9600 8N1 for FiscalMetering@1; expected one setting for all on it"
+      ])
     // The BSM comes with 19200 8E1.
     let bsm = #"{"kind": "modbus-rtu", "bus": "/dev/ttyS1", "unit": 42, "model": "bauer-bsm-ws36a"}"#
     expect(
       try errors(rtu(), bsm),
-      ["M2.json:1:82: error: /dev/ttyS1 is 19200 8E1 here and 9600 8N1 for FiscalMetering@1; expected one setting for all on it"])
+      [
+        "M2.json:1:82: error: /dev/ttyS1 is 19200 8E1 here and 9600 8N1 for FiscalMetering@1; expected one setting for all on it"
+      ])
     #expect(try errors(rtu(), bsm.replacing("}", with: #", "baud": 9600, "parity": "N"}"#)) == [])
   }
 
@@ -157,7 +172,8 @@ import Testing
     #expect(load(folder).errors == [])
     expect(
       load(folder, forRunning: true).errors,
-      ["M1.json:1:61: error: driver kind \"modbus-rtu\" is not supported yet by station run; expected one of simulated"])
+      ["M1.json:1:61: error: driver kind \"modbus-rtu\" is not supported yet by station run; expected one of simulated"]
+    )
   }
 
   private func expect(

@@ -11,7 +11,10 @@ import Testing
     let least = [
       ("model", #""m""#), ("vendor", #""V""#), ("names", #"["N"]"#), ("phases", "3"), ("confidence", #""high""#),
       ("sources", #"["S"]"#), ("functionCode", "4"), ("wordOrder", #""high-first""#), ("maxRegistersPerRead", "80"),
-      ("quantities", quantities ?? #"{"energyImport": {"address": 72, "type": "float32", "scale": 1000, "unit": "Wh"}}"#),
+      (
+        "quantities",
+        quantities ?? #"{"energyImport": {"address": 72, "type": "float32", "scale": 1000, "unit": "Wh"}}"#
+      ),
     ]
     let members = least.filter { $0.0 != replacing }.map { "\"\($0.0)\": \($0.1)" }
     return "{" + (members + (more.isEmpty ? [] : [more])).joined(separator: ",\n") + "}"
@@ -118,7 +121,9 @@ import Testing
   }
 
   @Test func hostileFilesEndInProblems() throws {
-    for text in ["", "[]", "{", "7", #"{"quantities": []}"#, model(quantities: "{}"), model(quantities: #"{"energyImport": 1}"#)] {
+    for text in [
+      "", "[]", "{", "7", #"{"quantities": []}"#, model(quantities: "{}"), model(quantities: #"{"energyImport": 1}"#),
+    ] {
       #expect(try !problems(text).isEmpty)
     }
   }
@@ -133,7 +138,10 @@ import Testing
     #expect(library.model("../m").model == nil)
     #expect(library.model("k").problems.count == 1)
     #expect(MeterLibrary(given: "/g", stationDirectory: "/s").directories == ["/g"])
-    #expect(MeterLibrary(given: nil, stationDirectory: "/s").directories == ["/s/meters", "/s/../meters", MeterLibrary.installed])
+    #expect(
+      MeterLibrary(given: nil, stationDirectory: "/s").directories == [
+        "/s/meters", "/s/../meters", MeterLibrary.installed,
+      ])
   }
 
   private func expect(

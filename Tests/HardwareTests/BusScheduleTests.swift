@@ -3,7 +3,9 @@ import Testing
 @testable import Hardware
 
 @Suite struct BusScheduleTests {
-  private static func at(_ milliseconds: Int) -> MonotonicTime { MonotonicTime(nanoseconds: Int64(milliseconds) * 1_000_000) }
+  private static func at(_ milliseconds: Int) -> MonotonicTime {
+    MonotonicTime(nanoseconds: Int64(milliseconds) * 1_000_000)
+  }
 
   private static func request(
     _ unit: UInt8, count: Int = 10, priority: ModbusPriority = .poll, from: Int = 0, until: Int = 100_000,
@@ -29,7 +31,9 @@ import Testing
       while now < end {
         for completion in schedule.expired(at: at(now)) { done[completion.id] = completion.result }
         switch schedule.next(at: at(now)) {
-        case .idle: return now = end
+        case .idle:
+          now = end
+          return
         case .wait(let until): now = min(end, max(now + 1, Int((until.nanoseconds + 999_999) / 1_000_000)))
         case .run(let ticket):
           log.append("\(ticket.read.unit):\(ticket.read.count)\(ticket.isResync ? "!" : "")")

@@ -5,7 +5,9 @@ import Testing
 @testable import Hardware
 
 @Suite struct MeterJudgeTests {
-  private static func at(_ milliseconds: Int) -> MonotonicTime { MonotonicTime(nanoseconds: Int64(milliseconds) * 1_000_000) }
+  private static func at(_ milliseconds: Int) -> MonotonicTime {
+    MonotonicTime(nanoseconds: Int64(milliseconds) * 1_000_000)
+  }
 
   /// 22 kW, steps of 10 Wh.
   private static func judge() -> MeterJudge {

@@ -18,7 +18,9 @@ import Testing
     #expect(ModbusFraming.rtu(frame[...]) == .frame(ModbusFrame(unit: 1, pdu: [4, 4, 0x43, 0x66, 0, 0]), length: 9))
     for count in 0..<3 { #expect(ModbusFraming.rtu(frame[..<count]) == .needs(3)) }
     for count in 3..<9 { #expect(ModbusFraming.rtu(frame[..<count]) == .needs(9)) }
-    #expect(ModbusFraming.rtu((frame + [9, 9])[...]) == .frame(ModbusFrame(unit: 1, pdu: [4, 4, 0x43, 0x66, 0, 0]), length: 9))
+    #expect(
+      ModbusFraming.rtu((frame + [9, 9])[...])
+        == .frame(ModbusFrame(unit: 1, pdu: [4, 4, 0x43, 0x66, 0, 0]), length: 9))
     #expect(ModbusFraming.rtu(rtu([7, 0x84, 2])[...]) == .frame(ModbusFrame(unit: 7, pdu: [0x84, 2]), length: 5))
     for index in frame.indices {
       var broken = frame

@@ -34,7 +34,8 @@ import Testing
 
   @Test func wordOrder() {
     #expect(decode(part(.uint32, lowWordFirst: true), words: 1, 2) == .number((2 << 16 + 1) * 1000))
-    #expect(decode(part(.int64, scale: "0.001", lowWordFirst: true), words: 4, 3, 2, 1) == .number(0x0001_0002_0003_0004))
+    #expect(
+      decode(part(.int64, scale: "0.001", lowWordFirst: true), words: 4, 3, 2, 1) == .number(0x0001_0002_0003_0004))
     #expect(decode(part(.float32, lowWordFirst: true), words: 0, 0x4366) == .number(230_000))
   }
 

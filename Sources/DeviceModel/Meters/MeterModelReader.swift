@@ -15,7 +15,9 @@ struct MeterModelReader {
     "model", "vendor", "names", "phases", "confidence", "sources", "notes", "serial", "functionCode", "wordOrder",
     "maxRegistersPerRead", "maxGap", "pauseMs", "notAvailable", "identity", "quantities",
   ]
-  private static let partKeys = ["functionCode", "wordOrder", "address", "type", "registers", "scale", "exponent", "alone"]
+  private static let partKeys = [
+    "functionCode", "wordOrder", "address", "type", "registers", "scale", "exponent", "alone",
+  ]
   private static let wordOrders = ["high-first", "low-first"]
 
   init(problems: ProblemList) { self.problems = problems }
@@ -27,7 +29,8 @@ struct MeterModelReader {
     guard node.kind == .object else { return nil }
     let name = object.text("model", required: "\"\(id)\", the name of the file", limit: 50, &problems)
     if let name, name != id, let value = node["model"] {
-      problems.add(.error, at: value, "the file \(id).json is about \"\(ValueCheck.excerpt(name))\"", expected: "\"\(id)\"")
+      problems.add(
+        .error, at: value, "the file \(id).json is about \"\(ValueCheck.excerpt(name))\"", expected: "\"\(id)\"")
     }
     let vendor = object.text("vendor", required: "the maker's name", limit: 50, &problems)
     let names = object.texts("names", required: "the type designations", &problems)
@@ -36,17 +39,20 @@ struct MeterModelReader {
     let sources = object.texts("sources", required: "where the register map comes from", &problems)
     let notes = node["notes"] == nil ? [] : object.texts("notes", &problems)
     let serial = node["serial"].flatMap { self.serial($0) }
-    if let code = object.integer("functionCode", of: [3, 4], required: "3 (holding) or 4 (input registers)", &problems) {
+    if let code = object.integer("functionCode", of: [3, 4], required: "3 (holding) or 4 (input registers)", &problems)
+    {
       function = UInt8(code)
     }
     lowWordFirst =
       object.choice("wordOrder", of: Self.wordOrders, required: "high-first or low-first", &problems) == "low-first"
-    let most = object.integer("maxRegistersPerRead", in: 1...125, required: "registers of one read, 1 to 125", &problems)
+    let most = object.integer(
+      "maxRegistersPerRead", in: 1...125, required: "registers of one read, 1 to 125", &problems)
     let gap = object.integer("maxGap", in: 0...125, &problems) ?? 0
     let pause = object.integer("pauseMs", in: 0...1000, &problems) ?? 0
     if let patterns = node["notAvailable"] { readPatterns(patterns) }
     let identity = node["identity"].map { self.identity($0) } ?? []
-    let quantities = object.member("quantities", required: "the registers of each quantity", &problems)
+    let quantities =
+      object.member("quantities", required: "the registers of each quantity", &problems)
       .map { self.quantities($0) } ?? [:]
     if let place = node["quantities"], place.kind == .object, quantities[MeterQuantity(.energyImport)] == nil,
       place["energyImport"] == nil
@@ -123,7 +129,8 @@ struct MeterModelReader {
       var values: [UInt64: String] = [:]
       if let list = value["values"] {
         if part.type == .string || list.kind != .object {
-          problems.add(.error, at: list, "values of \(list.kind.text)", expected: "an object, and a field that is a number")
+          problems.add(
+            .error, at: list, "values of \(list.kind.text)", expected: "an object, and a field that is a number")
         }
         for (number, meaning) in list.members {
           guard let bits = number.string.flatMap(Self.bits), let text = meaning.string else {

@@ -52,7 +52,9 @@ struct MeterJudge {
 
   /// A reading that was decoded, acquired at a time.
   mutating func judge(_ reading: MeterReading, at time: MonotonicTime) -> Verdict {
-    if let last = accepted?.time, time < last { return suspect(reading, "acquired before the last reading", time, false) }
+    if let last = accepted?.time, time < last {
+      return suspect(reading, "acquired before the last reading", time, false)
+    }
     if let why = outOfRange(reading) { return suspect(reading, why, time, true) }
     let point = Point(energyImport: reading.energyImport, energyExport: reading.energyExport, time: time)
     if isChanged { return withoutEnergy(reading, point) }

@@ -79,12 +79,16 @@ public final class ModbusMeter: Meter, @unchecked Sendable {
   /// One count of the energy register in milliwatt-hours; of floating-point registers 10 Wh, more than their last bit
   /// below 80 GWh.
   static func energyStep(_ model: MeterModel) -> Int64 {
-    guard let part = model.quantities[MeterQuantity(.energyImport)]?.parts.last, part.exponent == nil else { return 10_000 }
+    guard let part = model.quantities[MeterQuantity(.energyImport)]?.parts.last, part.exponent == nil else {
+      return 10_000
+    }
     switch part.type {
     case .float32, .float64, .decimal32, .udecimal32, .string: return 10_000
     default:
       var step = part.scale.mantissa
-      for _ in 0..<max(0, min(12, part.scale.exponent + 3)) { step = step.multipliedReportingOverflow(by: 10).partialValue }
+      for _ in 0..<max(0, min(12, part.scale.exponent + 3)) {
+        step = step.multipliedReportingOverflow(by: 10).partialValue
+      }
       return max(1, min(step, 1_000_000))
     }
   }
@@ -124,7 +128,8 @@ public final class ModbusMeter: Meter, @unchecked Sendable {
     let (cleared, report) = lock.with { (judge.acceptChange(), self.report) }
     guard !cleared.isEmpty else { return }
     report?(
-      MeterUpdate(reading: .unknown("the energy register was accepted", since: .now), cleared: cleared, health: .working))
+      MeterUpdate(
+        reading: .unknown("the energy register was accepted", since: .now), cleared: cleared, health: .working))
   }
 
   public func probe(_ answer: @escaping @Sendable (ProbeResult<MeterIdentity>) -> Void) {

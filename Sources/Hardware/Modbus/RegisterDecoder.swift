@@ -44,7 +44,8 @@ enum RegisterDecoder {
       exponent += power + source.bias
     }
     switch part.type {
-    case .float32: return float(Double(Float(bitPattern: UInt32(truncatingIfNeeded: bits))), part.scale.mantissa, exponent)
+    case .float32:
+      return float(Double(Float(bitPattern: UInt32(truncatingIfNeeded: bits))), part.scale.mantissa, exponent)
     case .float64: return float(Double(bitPattern: bits), part.scale.mantissa, exponent)
     case .decimal32, .udecimal32:
       let power = Int(Int8(bitPattern: UInt8(bits >> 24)))
