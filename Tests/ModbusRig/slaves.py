@@ -105,7 +105,7 @@ class FaultyBus:
         result = []
         for unit in (*SOUND, FAULTY):
             true = true_values(unit)
-            space = dict.fromkeys(range(0, 80), 0)
+            space = dict.fromkeys(range(0, 400), 0)
             for place, value in [(0, true["voltage"]), (6, true["current"])]:
                 for phase in range(3):
                     space.update(zip(range(place + 2 * phase, place + 2 * phase + 2), f32(value[phase])))
