@@ -48,8 +48,9 @@ let package = Package(
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOWebSocket", package: "swift-nio"),
       ], swiftSettings: settings),
+    .target(name: "CModbus", linkerSettings: [.linkedLibrary("modbus")]),
     .target(
-      name: "Hardware", dependencies: ["OCPP", "DeviceModel", "StationCore"],
+      name: "Hardware", dependencies: ["OCPP", "DeviceModel", "StationCore", "CModbus"],
       swiftSettings: settings),
     .target(
       name: "StationRuntime",
@@ -60,7 +61,7 @@ let package = Package(
     .executableTarget(
       name: "station",
       dependencies: [
-        "OCPP", "DeviceModel", "StationCore",
+        "OCPP", "DeviceModel", "StationCore", "Hardware",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: settings, linkerSettings: program),
 
@@ -91,6 +92,10 @@ let package = Package(
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOWebSocket", package: "swift-nio"),
       ], swiftSettings: settings),
+    .executableTarget(
+      name: "modbus-poll", dependencies: ["Hardware", "StationCore", "DeviceModel", "OCPP"],
+      path: "Tests/Support/modbus-poll",
+      swiftSettings: settings),
     .testTarget(
       name: "HardwareTests", dependencies: ["Hardware", "StationCore", "DeviceModel", "OCPP"],
       swiftSettings: settings),

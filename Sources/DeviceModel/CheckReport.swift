@@ -105,9 +105,11 @@ public struct CheckReport: Sendable {
 extension DeviceModel {
   /// Loads a folder as `load` does and reports on it.
   public static func check(
-    directory: String, overridesFile: String? = nil, settings: [String] = []
+    directory: String, overridesFile: String? = nil, settings: [String] = [], metersDirectory: String? = nil
   ) -> CheckReport {
-    CheckReport(load(directory: directory, overridesFile: overridesFile, settings: settings), directory: directory)
+    CheckReport(
+      load(directory: directory, overridesFile: overridesFile, settings: settings, metersDirectory: metersDirectory),
+      directory: directory)
   }
 }
 

@@ -340,7 +340,7 @@ struct ComponentReader {
         suggestion: Suggestion.nearest(to: kind, in: Driver.kinds))
       return nil
     }
-    for (key, _) in node.members where key.string != "kind" {
+    for (key, _) in node.members where kind == "simulated" && key.string != "kind" {
       unknownKey(key, in: "a \(kind) driver", known: ["kind"])
     }
     guard let configuration = try? JSONValue.parse(Array(node.source.utf8)) else {

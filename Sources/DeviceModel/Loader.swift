@@ -13,6 +13,8 @@ public struct LoadResult: Sendable {
   public var warningCount: Int
   /// The component files that were read.
   public var fileCount: Int
+  /// The meters that components are bound to; complete only when there are no errors.
+  public var meters: [MeterBinding] = []
 }
 
 extension DeviceModel {
@@ -20,13 +22,20 @@ extension DeviceModel {
   /// the order of the file names; then `overridesFile` (a JSON list), then `settings`
   /// (`Component/Variable=value`, see `VariableAddress`). Later values win.
   ///
+  /// Meter models that drivers name are looked for in `metersDirectory`, else where `MeterLibrary` says. `forRunning`: a
+  /// driver that `station run` does not have yet is an error.
+  ///
   /// Never fails: everything that is wrong is in `problems`. Limits: 1000 files in a directory, 1 MiB a file.
-  public static func load(directory: String, overridesFile: String? = nil, settings: [String] = []) -> LoadResult {
+  public static func load(
+    directory: String, overridesFile: String? = nil, settings: [String] = [], metersDirectory: String? = nil,
+    forRunning: Bool = false
+  ) -> LoadResult {
     var loader = Loader()
     loader.loadDirectory(directory)
     if let overridesFile { loader.applyOverrides(file: overridesFile) }
     for setting in settings { loader.apply(setting: setting) }
-    loader.checkStructure(directory)
+    loader.checkStructure(
+      directory, meters: MeterLibrary(given: metersDirectory, stationDirectory: directory), forRunning: forRunning)
     loader.checkValues()
     return loader.result
   }
@@ -46,12 +55,13 @@ struct Loader {
   var components: [ParsedComponent] = []
   /// One for each of `model.attributes`.
   var origins: [Origin] = []
+  var meterBindings: [MeterBinding] = []
   private(set) var fileCount = 0
 
   var result: LoadResult {
     LoadResult(
       model: model, problems: problems.problems, omittedProblems: problems.omitted, errorCount: problems.errorCount,
-      warningCount: problems.warningCount, fileCount: fileCount)
+      warningCount: problems.warningCount, fileCount: fileCount, meters: meterBindings)
   }
 
   // MARK: Files

@@ -16,8 +16,8 @@ public struct Driver: Hashable, Sendable {
   /// The whole object, `kind` included.
   public let configuration: JSONValue
 
-  /// The kinds of drivers that this build has. A component file that names another one is refused.
-  public static let kinds = ["simulated"]
+  /// The kinds of drivers that this build knows. A component file that names another one is refused.
+  public static let kinds = DriverKind.all.map(\.name)
 }
 
 /// A variable: what it may hold, and its attributes.

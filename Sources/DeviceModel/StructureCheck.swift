@@ -3,9 +3,10 @@ import OCPP
 /// Checks that need more than one file: the numbering of EVSEs and connectors, drivers, and the variables that OCPP
 /// requires.
 extension Loader {
-  mutating func checkStructure(_ directory: String) {
+  mutating func checkStructure(_ directory: String, meters: MeterLibrary, forRunning: Bool) {
     checkNumbering(directory)
     checkDrivers()
+    checkDriverFields(meters, forRunning: forRunning)
     checkNames()
     checkRequiredVariables(directory)
   }
@@ -99,6 +100,23 @@ extension Loader {
         "\(component.id) is hardware without a driver, but \(first.id) has one",
         expected: "a \"driver\" on every hardware component, {\"kind\": \"simulated\"} where it is not there")
     }
+  }
+
+  /// The fields of each driver, and what several of them claim.
+  private mutating func checkDriverFields(_ meters: MeterLibrary, forRunning: Bool) {
+    var check = DriverCheck(problems: problems, meters: meters)
+    for component in components {
+      guard let node = component.driverNode, let driver = component.driver else { continue }
+      check.check(DriverPlace(component: component.id, kind: driver.kind, node: node))
+      if forRunning, DriverKind.named(driver.kind)?.runs == false {
+        let kinds = DriverKind.all.filter(\.runs).map(\.name).joined(separator: ", ")
+        check.problems.add(
+          .error, at: node["kind"] ?? node, "driver kind \"\(driver.kind)\" is not supported yet by station run",
+          expected: "one of \(kinds)")
+      }
+    }
+    problems = check.problems
+    meterBindings = check.bindings
   }
 
   // MARK: Names

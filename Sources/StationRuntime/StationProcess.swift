@@ -159,7 +159,8 @@ public enum StationProcess {
     _ options: RuntimeOptions, _ log: StationLog, _ clock: StationClock
   ) throws(Failure) -> DeviceModel {
     let result = DeviceModel.load(
-      directory: options.configDirectory, overridesFile: options.overrides, settings: options.settings)
+      directory: options.configDirectory, overridesFile: options.overrides, settings: options.settings,
+      forRunning: true)
     if result.errorCount > 0 {
       let report = CheckReport(result, directory: options.configDirectory)
       throw Failure(.configuration, [report.text + "stationd: the device model has errors, the station does not start"])

@@ -16,11 +16,18 @@ struct Check: ParsableCommand {
   var overrides: String?
   @Option(help: "Factory value 'Component/Variable=value' to apply; may be repeated.")
   var set: [String] = []
+  @Option(
+    help: ArgumentHelp(
+      "Folder with the meter models that drivers name. (default: STATION_METERS_DIR, else meters/ in the folder, meters/ beside it, "
+        + "\(MeterLibrary.installed))"))
+  var metersDir: String?
   @Flag(help: "Print the report as one JSON object.")
   var json = false
 
   func run() throws {
-    let report = DeviceModel.check(directory: directory, overridesFile: overrides, settings: set)
+    let report = DeviceModel.check(
+      directory: directory, overridesFile: overrides, settings: set,
+      metersDirectory: metersDir ?? environmentVariable("STATION_METERS_DIR"))
     put(json ? report.json + [0x0A] : Array(report.text.utf8))
     if report.exitCode != 0 { throw ExitCode(report.exitCode) }
   }

@@ -76,16 +76,7 @@ struct RunArguments {
   }
 
   /// `stationd` in the directory of this program.
-  private static var besideThisProgram: String? {
-    var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
-    let count = buffer.withUnsafeMutableBytes { bytes in
-      bytes.withMemoryRebound(to: CChar.self) {
-        $0.baseAddress.map { readlink("/proc/self/exe", $0, bytes.count) } ?? -1
-      }
-    }
-    guard count > 0, let slash = buffer.prefix(count).lastIndex(of: UInt8(ascii: "/")) else { return nil }
-    return String(decoding: buffer.prefix(through: slash), as: UTF8.self) + "stationd"
-  }
+  private static var besideThisProgram: String? { programDirectory.map { $0 + "/stationd" } }
 }
 
 /// The value of an environment variable; an empty one counts as absent.

@@ -1,0 +1,164 @@
+/// Registers to read from one unit.
+public struct ModbusRead: Hashable, Sendable {
+  public enum Function: UInt8, Hashable, Sendable {
+    case holdingRegisters = 3
+    case inputRegisters = 4
+  }
+
+  /// 1 to 247; on TCP also 0 and 255.
+  public var unit: UInt8
+  public var function: Function
+  /// As on the wire, from 0.
+  public var address: UInt16
+  /// 1 to 125.
+  public var count: Int
+
+  public init(unit: UInt8, function: Function, address: UInt16, count: Int) {
+    precondition((1...125).contains(count) && Int(address) + count <= 65_536)
+    self.unit = unit
+    self.function = function
+    self.address = address
+    self.count = count
+  }
+
+  /// Function code, address, number of registers.
+  var pdu: [UInt8] {
+    [function.rawValue, UInt8(address >> 8), UInt8(address & 0xFF), 0, UInt8(count)]
+  }
+
+  var shape: ModbusShape { ModbusShape(function: function, count: count) }
+}
+
+/// All that a Modbus answer tells of its question: two reads of one shape cannot be told apart by their answers.
+struct ModbusShape: Hashable, Sendable {
+  var function: ModbusRead.Function
+  var count: Int
+}
+
+public enum ModbusPriority: Int, Hashable, Sendable, Comparable {
+  /// Control pilots and limits.
+  case control
+  /// Periodic reading.
+  case poll
+  /// What a person waits for, and searches.
+  case search
+
+  public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+}
+
+/// A read and what the bus needs to know to plan it.
+public struct ModbusRequest: Hashable, Sendable {
+  public var read: ModbusRead
+  public var priority: ModbusPriority
+  /// Not before this.
+  public var notBefore: MonotonicTime
+  /// When it has not been answered by then, it fails.
+  public var deadline: MonotonicTime
+  /// Silence on the bus before it.
+  public var pause: TimeSpan
+  /// Tries before it fails; 1 or more.
+  public var attempts: Int
+  /// Reads of other lengths that the unit is known to answer, for getting back into step with it.
+  public var alternatives: [ModbusRead]
+
+  public init(
+    _ read: ModbusRead, priority: ModbusPriority = .poll, notBefore: MonotonicTime = MonotonicTime(nanoseconds: 0),
+    deadline: MonotonicTime, pause: TimeSpan = .zero, attempts: Int = 3, alternatives: [ModbusRead] = []
+  ) {
+    precondition(attempts >= 1)
+    self.read = read
+    self.priority = priority
+    self.notBefore = notBefore
+    self.deadline = deadline
+    self.pause = pause
+    self.attempts = attempts
+    self.alternatives = alternatives
+  }
+}
+
+/// Registers, and the moment at which they were asked for.
+public struct ModbusAnswer: Hashable, Sendable {
+  public var registers: [UInt16]
+  public var acquiredAt: MonotonicTime
+}
+
+/// Why a read gave nothing.
+public enum ModbusFailure: Error, Hashable, Sendable {
+  /// The device or host cannot be opened: why.
+  case notOpen(String)
+  /// No answer in time.
+  case silent
+  /// An answer that stopped before its end.
+  case incomplete
+  /// The answer's checksum, transaction or protocol is wrong: how.
+  case garbled(String)
+  /// Another unit answered.
+  case otherUnit(UInt8)
+  /// The unit answered something that was not asked.
+  case otherAnswer
+  /// The unit refused: exception code.
+  case exception(UInt8)
+  /// The unit has failed before and is left alone for a while: its last failure.
+  case backingOff(String)
+  /// More requests wait than the bus takes.
+  case queueFull
+  /// The bus was stopped.
+  case stopped
+
+  public var text: String {
+    switch self {
+    case .notOpen(let why): return why
+    case .silent: return "no answer"
+    case .incomplete: return "the answer stopped in the middle"
+    case .garbled(let how): return "garbled answer: \(how)"
+    case .otherUnit(let unit): return "unit \(unit) answered instead"
+    case .otherAnswer: return "an answer to another question"
+    case .exception(let code): return "refused: \(Self.exceptionText(code))"
+    case .backingOff(let last): return "left alone after failures, the last: \(last)"
+    case .queueFull: return "too many requests wait for the bus"
+    case .stopped: return "the bus was stopped"
+    }
+  }
+
+  /// Modbus application protocol V1.1b3, section 7.
+  private static func exceptionText(_ code: UInt8) -> String {
+    switch code {
+    case 1: return "illegal function (exception 1)"
+    case 2: return "illegal register address (exception 2)"
+    case 3: return "illegal value (exception 3)"
+    case 4: return "device failure (exception 4)"
+    case 5: return "accepted, not finished (exception 5)"
+    case 6: return "busy (exception 6)"
+    case 8: return "memory parity error (exception 8)"
+    case 10: return "gateway path unavailable (exception 10)"
+    case 11: return "no answer behind the gateway (exception 11)"
+    default: return "exception \(code)"
+    }
+  }
+}
+
+/// How a bus is reached.
+public enum ModbusEndpoint: Hashable, Sendable, CustomStringConvertible {
+  case serial(device: String, baud: Int, parity: Character, stopBits: Int)
+  case tcp(host: String, port: Int)
+
+  public var description: String {
+    switch self {
+    case .serial(let device, let baud, let parity, let stopBits): return "\(device) (\(baud) 8\(parity)\(stopBits))"
+    case .tcp(let host, let port): return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    }
+  }
+
+  /// The time that a number of bytes takes on the line, rounded up; none on TCP.
+  func duration(ofBytes count: Int) -> TimeSpan {
+    guard case .serial(_, let baud, let parity, let stopBits) = self else { return .zero }
+    let bits = 9 + (parity == "N" ? 0 : 1) + stopBits
+    return .microseconds((count * bits * 1_000_000 + baud - 1) / baud)
+  }
+
+  /// The silence that separates frames: 3.5 characters, 1.75 ms above 19200 baud (Modbus over serial line V1.02, 2.5.1.1).
+  var frameGap: TimeSpan {
+    guard case .serial(_, let baud, _, _) = self else { return .zero }
+    return baud > 19_200 ? .microseconds(1750) : .microseconds(38_500_000 / baud + 1)
+  }
+}
