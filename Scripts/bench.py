@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -89,21 +90,21 @@ class Peer:
 
     def settle(self) -> None:
         """Answers until the station has been quiet for half a second."""
-        self.link.settimeout(0.5)
-        try:
-            while True:
-                message = self.receive()
-                if message[0] == 2:
-                    self.answer(message)
-        except TimeoutError:
-            pass
-        self.link.settimeout(None)
+        self._answer_until(lambda: 0.5)
 
     def serve(self, seconds: float) -> None:
         """Answers calls and pings for so long."""
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            self.settle()
+        self._answer_until(lambda: end - time.monotonic())
+
+    def _answer_until(self, patience: Callable[[], float]) -> None:
+        """Answers until no message has begun for `patience()` seconds, asked anew before each."""
+        while (left := patience()) > 0:
+            if not self.buffer and not select.select([self.link], [], [], left)[0]:
+                return
+            message = self.receive()
+            if message[0] == 2:
+                self.answer(message)
 
     def call(self, number: int, action: str, payload: dict) -> None:
         self.send([2, f"bench-{number}", action, payload])
