@@ -166,6 +166,24 @@ struct StorageTests {
     #expect(numbers.count >= 3 && numbers == Array(numbers[0]..<numbers[0] + numbers.count))
   }
 
+  /// Nor in the very step in which they come into being, when the wire is free.
+  @Test func anEventMadeWhileTheLedgerFailsIsNotSentAtOnce() {
+    let bench = StationBench(settings).boot()
+    bench.plugIn()
+    bench.swipe()
+    bench.pilot(.c)
+    bench.ledgerFails = .medium
+    bench.call("ChangeAvailability", ["operationalStatus": "Inoperative", "evse": ["id": 2]])
+    #expect(!bench.station.snapshot.storageIsHealthy)
+    bench.forgetCalls()
+    bench.pilot(.b)
+    bench.wait(seconds: 60)
+    #expect(bench.calls("TransactionEvent").isEmpty)
+    bench.ledgerFails = nil
+    bench.wait(seconds: 30)
+    #expect(bench.calls("TransactionEvent").count >= 1)
+  }
+
   @Test func damageFoundWhileInUseIsTold() {
     let bench = StationBench(settings).boot()
     bench.input(.ledgerDamaged(LedgerDamage("damaged", salvagedMessages: 0, salvagedRecords: 0)))

@@ -103,6 +103,7 @@ public struct Station: Sendable {
   private mutating func settle() {
     settleEVSEs()
     finishStopping()
+    rememberUnsaved()
     sendNext()
   }
 
@@ -110,8 +111,7 @@ public struct Station: Sendable {
     var result: [Action] = []
     result.reserveCapacity(actions.count + 2)
     if storage.isFailing {
-      for write in writes { storage.unsaved.insert(write.key) }
-      for write in lateWrites { storage.unsaved.insert(write.key) }
+      rememberUnsaved()
       result.append(contentsOf: actions)
     } else {
       if !writes.isEmpty {

@@ -88,6 +88,13 @@ extension Station {
   /// The ledger does not hold the message as it is.
   func isUnsaved(_ id: Int64) -> Bool { storage.unsaved.contains(.message(id)) && outbox.message(id) != nil }
 
+  /// What this `handle` would have written counts as unsaved before anything is sent.
+  mutating func rememberUnsaved() {
+    guard storage.isFailing else { return }
+    for write in writes { storage.unsaved.insert(write.key) }
+    for write in lateWrites { storage.unsaved.insert(write.key) }
+  }
+
   /// A commit failed; the actions that waited for it were not carried out.
   mutating func commitFailed(_ failure: LedgerFailure, refused: [Action]) {
     storage.unsaved.formUnion(failure.keys)

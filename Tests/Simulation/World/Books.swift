@@ -10,18 +10,16 @@ final class Books {
     var connection: Int?
     /// Milliwatt-hours that had really flowed at its EVSE.
     var delivered: Int64
-    /// As it first was.
-    var request: TransactionEventRequest?
-    var outboxID: Int64?
+    /// As it was last given to the ledger; after a power cut, as it is found there.
+    var queued: Queued?
     var isStored = false
-    var wasSent = false
+    /// As it was first sent: whatever is sent later says the same.
+    var sent: TransactionEventRequest?
     var held: TransactionEventRequest?
     var isUndelivered = false
     var isThinned = false
-    /// The ledger could not be written then: it is in the ledger later, or never when it was delivered meanwhile.
+    /// The ledger could not be written then: it is in the ledger later, or was thinned out before.
     var whileFailing = false
-    /// Its time stamps may be changed when the time becomes known.
-    var hasUnknownTime = false
     /// Virtual time of its making.
     let at: Int64
 
@@ -31,6 +29,15 @@ final class Books {
       self.connection = connection
       self.delivered = delivered
     }
+  }
+
+  /// A transaction event in the ledger.
+  struct Queued {
+    var outboxID: Int64
+    var messageID: String
+    var request: TransactionEventRequest
+    /// Its time stamps may be changed when the time becomes known.
+    var hasUnknownTime: Bool
   }
 
   final class Transaction {
@@ -51,8 +58,6 @@ final class Books {
     var meterIsDisturbed: Bool
     var clockIsDisturbed = false
     var cuts = 0
-    /// The power was cut while the disk failed: what had been sent was not stored, and numbers may come twice.
-    var isCompromised = false
 
     init(id: String, evse: Int, begin: Int64, meterIsDisturbed: Bool) {
       self.id = id
@@ -70,6 +75,7 @@ final class Books {
   /// Real energy per EVSE that belongs to transactions that are over.
   private var accounted: [Int: Int64] = [:]
   private var places: [Int64: (transaction: String, seqNo: Int)] = [:]
+  /// Outbox id of every message that was ever given to the ledger, by its message id.
   private var outboxIDs: [String: Int64] = [:]
   /// Text of every CALL by its message id.
   private var calls: [String: (text: [UInt8], at: Int64)] = [:]
@@ -79,9 +85,6 @@ final class Books {
   var refused: String?
   var settingsMemory = SettingsMemory()
   private(set) var clockIsUncertain = false
-  var wasHealthy = true
-  /// When the ledger could be written again last: what came into being before is in it, or need not be.
-  var recoveredAt: Int64 = 0
 
   /// Energy that may flow between two looks at a meter that is read at contactor changes, milliwatt-hours.
   static let slack: Int64 = 25_000
@@ -120,20 +123,14 @@ final class Books {
     }
     for case .commit(let writes) in actions { look(at: writes) }
     for (id, seqNo) in new {
-      guard let event = transactions[id]?.events[seqNo], event.outboxID == nil else { continue }
-      if !storageIsHealthy {
-        transactions[id]?.events[seqNo]?.whileFailing = true
+      guard let event = transactions[id]?.events[seqNo], event.queued == nil else { continue }
+      if !world.core.snapshot.storageIsHealthy {
+        world.coverage.count("eventsWhileFailing")
+        event.whileFailing = true
         continue
       }
       world.violated("every event is recorded", "event \(seqNo) of \(id) (\(event.type.rawValue)) is not enqueued")
     }
-  }
-
-  var storageIsHealthy: Bool { world.core.snapshot.storageIsHealthy }
-
-  /// The disk fails, or did a moment ago so that the core may not know all yet.
-  var storageIsSick: Bool {
-    world.disk.condition != .sound || world.time - world.disk.lastFailureAt < 10 * .second || !storageIsHealthy
   }
 
   private func begun(_ event: StationEvent) -> (String, Int)? {
@@ -225,26 +222,38 @@ final class Books {
       world.violated("outbox ids", "\(message.id) was event \(place.seqNo) of \(place.transaction)")
     }
     places[message.id] = (id, request.seqNo)
-    transactions[id]?.events[request.seqNo]?.outboxID = message.id
-    if message.unknownTimeBoot != nil { transactions[id]?.events[request.seqNo]?.hasUnknownTime = true }
-    guard let first = event.request else {
-      transactions[id]?.events[request.seqNo]?.request = request
-      if request.transactionInfo.stoppedReason == .powerLoss {
-        world.coverage.count("powerLossEnded")
-      } else if transactions[id]?.cuts ?? 0 > 0 {
-        world.coverage.count("resumed")
-      }
-      if let stops = Self.stops(request) { transactions[id]?.isStopped = stops }
-      if event.type != request.eventType {
-        world.violated("valid messages", "event \(request.seqNo) of \(id) is enqueued as \(request.eventType.rawValue)")
-      }
-      if event.connection == nil, request.offline != true {
-        world.violated("offline flag", "event \(request.seqNo) of \(id) came into being offline and does not say so")
-      }
-      return
+    let queued = Queued(
+      outboxID: message.id, messageID: message.messageID, request: request,
+      hasUnknownTime: message.unknownTimeBoot != nil)
+    defer { event.queued = queued }
+    guard let former = event.queued else { return firstEnqueued(event, request) }
+    if former.request == request { return }
+    if former.messageID == message.messageID {
+      world.violated("message ids", "event \(request.seqNo) of \(id) is changed and keeps its message id")
     }
-    if !same(first, request, hasUnknownTime: event.hasUnknownTime || message.unknownTimeBoot != nil) {
+    if former.request.offline == true, request.offline != true {
+      world.violated("offline flag", "event \(request.seqNo) of \(id) does not say any more that it was offline")
+    }
+    if same(former.request, request) { return }
+    if !former.hasUnknownTime || !same(former.request, request, exceptTimes: true) {
       world.violated("resends are identical", "event \(request.seqNo) of \(id) is enqueued with another text")
+    }
+    world.coverage.count("rebased")
+  }
+
+  private func firstEnqueued(_ event: Event, _ request: TransactionEventRequest) {
+    let id = request.transactionInfo.transactionId
+    if request.transactionInfo.stoppedReason == .powerLoss {
+      world.coverage.count("powerLossEnded")
+    } else if transactions[id]?.cuts ?? 0 > 0 {
+      world.coverage.count("resumed")
+    }
+    if let stops = Self.stops(request) { transactions[id]?.isStopped = stops }
+    if event.type != request.eventType {
+      world.violated("valid messages", "event \(request.seqNo) of \(id) is enqueued as \(request.eventType.rawValue)")
+    }
+    if event.connection == nil, request.offline != true {
+      world.violated("offline flag", "event \(request.seqNo) of \(id) came into being offline and does not say so")
     }
   }
 
@@ -259,16 +268,17 @@ final class Books {
 
   private static func isStopped(_ events: [Int: Event]) -> Bool {
     for (_, event) in events.sorted(by: { $0.key > $1.key }) {
-      if let stops = event.request.flatMap(stops) { return stops }
+      if let stops = (event.queued?.request).flatMap(stops) { return stops }
     }
     return false
   }
 
-  func same(_ a: TransactionEventRequest, _ b: TransactionEventRequest, hasUnknownTime: Bool) -> Bool {
+  /// They say the same, except whether it was offline.
+  func same(_ a: TransactionEventRequest, _ b: TransactionEventRequest, exceptTimes: Bool = false) -> Bool {
     func plain(_ request: TransactionEventRequest) -> TransactionEventRequest {
       var request = request
       request.offline = nil
-      if hasUnknownTime {
+      if exceptTimes {
         request.timestamp = DateTime(unixMilliseconds: 0)
         request.meterValue = request.meterValue?.map { value in
           var value = value
@@ -303,7 +313,9 @@ final class Books {
     if event.type != .updated {
       world.violated("thinning", "\(event.type.rawValue) of \(place.transaction) leaves the outbox undelivered")
     }
-    if world.disk.outboxBytes * 10 < world.scenario.outboxBound * 4, !storageIsSick {
+    // What waits for the ledger fills the outbox, too.
+    let isSick = world.disk.condition != .sound || world.time - world.disk.lastFailureAt < 10 * .second
+    if world.disk.outboxBytes * 10 < world.scenario.outboxBound * 4, !isSick, world.core.snapshot.storageIsHealthy {
       world.violated(
         "thinning",
         "event \(place.seqNo) of \(place.transaction) is dropped with \(world.disk.outboxBytes) bytes queued")
@@ -325,37 +337,30 @@ final class Books {
 
   func sent(_ frame: [UInt8]) {
     guard frame.starts(with: Array("[2,".utf8)), let parts = try? JSONValue.parse(frame).arrayValue, parts.count == 4,
-      let id = parts[1].stringValue
+      let id = parts[1].stringValue, let action = parts[2].stringValue
     else { return }
     if let former = calls[id] {
       world.coverage.count("resends")
-      let mayDiffer = world.disk.lastFailureAt > 0 && hasUnknownTime(id)
-      if former.text != frame, !mayDiffer { world.violated("message ids", "\(id) was used for another text") }
+      if former.text != frame { world.violated("message ids", "\(id) was used for another text") }
+      // What is about no transaction leaves also while it cannot be stored.
       if outboxIDs[id] == nil, world.disk.lastFailureAt < 0 { world.violated("message ids", "\(id) comes twice") }
     }
     calls[id] = (frame, world.time)
-    guard parts[2] == "TransactionEvent" else { return }
-    if let outboxID = outboxIDs[id], let place = places[outboxID] {
-      transactions[place.transaction]?.events[place.seqNo]?.wasSent = true
-      if world.disk.outbox[outboxID]?.messageID == id { return }
-      if transactions[place.transaction]?.events[place.seqNo]?.isStored == true, storageIsSick { return }
-    }
-    guard let transaction = parts[3]["transactionInfo"]?["transactionId"]?.stringValue,
-      let seqNo = parts[3]["seqNo"]?.intValue, transactions[transaction]?.events[seqNo] != nil
+    guard action == TransactionEventRequest.action else { return }
+    guard let request = try? TransactionEventRequest.decode(parts[3].bytes, version: .v201),
+      let event = transactions[request.transactionInfo.transactionId]?.events[request.seqNo]
     else { return world.violated("nothing is invented", "sent \(String(decoding: frame, as: UTF8.self))") }
-    transactions[transaction]?.events[seqNo]?.wasSent = true
-    if transactions[transaction]?.events[seqNo]?.request == nil {
-      transactions[transaction]?.events[seqNo]?.request = try? TransactionEventRequest.decode(
-        parts[3].bytes, version: .v201)
+    let name = "event \(request.seqNo) of \(request.transactionInfo.transactionId)"
+    guard let stored = outboxIDs[id].flatMap({ world.disk.outbox[$0] }), stored.messageID == id else {
+      return world.violated("durable before visible", "\(name) leaves and the ledger does not have it")
     }
-    if !storageIsSick, transactions[transaction]?.events[seqNo]?.whileFailing != true {
-      world.violated("durable before visible", "event \(seqNo) of \(transaction) leaves before the ledger has it")
+    if frame != Array("[2,\"\(id)\",\"\(action)\",".utf8) + stored.payload + Array("]".utf8) {
+      return world.violated("durable before visible", "\(name) leaves otherwise than the ledger has it")
     }
-  }
-
-  private func hasUnknownTime(_ messageID: String) -> Bool {
-    guard let place = outboxIDs[messageID].flatMap({ places[$0] }) else { return false }
-    return transactions[place.transaction]?.events[place.seqNo]?.hasUnknownTime == true
+    if let first = event.sent, !same(first, request) {
+      world.violated("no conflicting contents", "\(name) leaves with another text than before")
+    }
+    if event.sent == nil { event.sent = request }
   }
 
   func commanded(_ command: HardwareCommand) {
@@ -368,7 +373,7 @@ final class Books {
       world.violated("contactor", "EVSE \(evse) closes in pilot state \(bay.toldPilot.rawValue)")
     }
     guard let current = world.core.snapshot.evses[evse - 1].transaction else {
-      if world.scenario.startPoint != "EnergyTransfer", !storageIsSick {
+      if !startsWithEnergy {
         world.violated("contactor", "EVSE \(evse) closes without a transaction")
       }
       return
@@ -376,14 +381,27 @@ final class Books {
     guard let transaction = transactions[current.id] else {
       return world.violated("contactor", "EVSE \(evse) closes for \(current.id), which was never begun")
     }
-    if transaction.isStopped { world.violated("contactor", "EVSE \(evse) closes for \(current.id), which was stopped") }
+    // What could not be stored yet may say that somebody is authorized again.
+    if transaction.isStopped, transaction.events[transaction.next - 1]?.queued != nil {
+      world.violated("contactor", "EVSE \(evse) closes for \(current.id), which was stopped")
+    }
     if let token = current.idToken, !mayCharge(token) {
       world.violated("contactor", "EVSE \(evse) closes for \(token), which nobody has accepted")
     }
     if current.idToken == nil { world.violated("contactor", "EVSE \(evse) closes for nobody") }
-    if transaction.events[0]?.isStored != true, transaction.events[0]?.held == nil, !storageIsSick {
+    if !mayHaveEnergy(transaction), !startsWithEnergy {
       world.violated("contactor after the ledger", "EVSE \(evse) closes before Started of \(current.id) is durable")
     }
+  }
+
+  /// Energy flows before there is a transaction.
+  var startsWithEnergy: Bool { world.scenario.startPoint == "EnergyTransfer" }
+
+  /// Its Started is durable, or configuration does not ask for that while the disk fails.
+  func mayHaveEnergy(_ transaction: Transaction) -> Bool {
+    guard let started = transaction.events[0] else { return false }
+    return started.isStored
+      || world.scenario.startsWithoutStorage && (started.whileFailing || world.disk.lastFailureAt >= started.at)
   }
 
   private func mayCharge(_ token: String) -> Bool {
@@ -413,73 +431,60 @@ final class Books {
 
   func accountedEnergy(_ evse: Int) -> Int64 { accounted[evse, default: 0] }
 
-  /// The process is gone: what was neither stored nor sent never was.
+  /// The process is gone: what was not stored never was.
   func processEnded() {
-    let isSick = storageIsSick || !wasHealthy
-    wasHealthy = true
     if world.wallOffset != 0 { clockDisturbed() }
     for index in world.site.bays.indices { world.site.bays[index].toldPilot = .a }
     toldCable = [:]
     for id in order.suffix(200) {
       guard let transaction = transactions[id] else { continue }
-      let last = transaction.events.filter { $0.value.isStored || $0.value.wasSent }.keys.max() ?? -1
+      let last = transaction.events.filter(\.value.isStored).keys.max() ?? -1
       let kept = transaction.events.filter { $0.key <= last }
-      for event in transaction.events.values where !event.isStored {
-        if let id = event.outboxID { places[id] = nil }
+      for event in transaction.events.values {
+        guard let outboxID = event.queued?.outboxID else { continue }
+        if !event.isStored { places[outboxID] = nil }
+        if let found = world.disk.outbox[outboxID] { event.queued = queued(found) }
       }
-      let isUnsaved = isSick && kept.contains { !$0.value.isStored && $0.value.wasSent && $0.value.at >= recoveredAt }
-      let isOver = transaction.hasEnded && kept.count == transaction.events.count && !isUnsaved
-      if isOver { continue }
-      if isUnsaved {
-        transaction.isCompromised = true
-        world.coverage.count("staleStorageTransactions")
-      }
+      if transaction.hasEnded, kept.count == transaction.events.count { continue }
+      world.coverage.count("eventsLostWithPower", Int64(transaction.events.count - kept.count))
+      let started = transaction.events[0]
       transaction.events = kept
-      transaction.next = (kept.filter { $0.value.isStored || !transaction.isCompromised }.keys.max() ?? -1) + 1
-      transaction.hasEnded = transaction.events[transaction.next - 1]?.type == .ended
+      transaction.next = last + 1
+      transaction.hasEnded = kept[last]?.type == .ended
       transaction.isStopped = Self.isStopped(kept)
       transaction.cuts += 1
       transaction.durable = kept.values.map(\.delivered).max()
-      let delivered = world.site.delivered(transaction.evse - 1)
       if transaction.next == 0 {
-        forget(transaction, delivered, isSick)
-      } else {
-        if transaction.hasEnded {
-          open[transaction.evse] = open[transaction.evse] == id ? nil : open[transaction.evse]
-        } else {
-          open[transaction.evse] = id
-        }
+        forget(transaction, started)
+      } else if !transaction.hasEnded {
+        open[transaction.evse] = id
+      } else if open[transaction.evse] == id {
+        open[transaction.evse] = nil
       }
     }
   }
 
-  /// What was sent and not stored is known to the station or not, depending on what the failing disk has kept.
-  func reconcile(_ evses: [StationSnapshot.EVSE]) {
-    for evse in evses {
-      if let id = open[evse.id], transactions[id]?.isCompromised == true, evse.transaction?.id != id {
-        open[evse.id] = nil
-        transactions[id]?.hasEnded = true
-      }
-      guard let shown = evse.transaction, transactions[shown.id]?.isCompromised == true else { continue }
-      open[evse.id] = shown.id
-      if !order.contains(shown.id) { order.append(shown.id) }
-      transactions[shown.id]?.hasEnded = false
-      transactions[shown.id]?.isStopped = false
-      transactions[shown.id]?.next = shown.seqNo + 1
-      transactions[shown.id]?.events = transactions[shown.id]?.events.filter { $0.key <= shown.seqNo } ?? [:]
-    }
+  private func queued(_ message: QueuedMessage) -> Queued? {
+    guard let request = try? TransactionEventRequest.decode(message.payload, version: .v201) else { return nil }
+    return Queued(
+      outboxID: message.id, messageID: message.messageID, request: request,
+      hasUnknownTime: message.unknownTimeBoot != nil)
   }
 
-  /// A transaction whose Started was not durable. Only a start point at which energy flows already may lose any.
-  private func forget(_ transaction: Transaction, _ delivered: Int64, _ isSick: Bool) {
+  /// A transaction whose Started was not durable. Only a start point at which energy flows already may lose any, and
+  /// a station that was told to begin without the ledger.
+  private func forget(_ transaction: Transaction, _ started: Event?) {
+    let delivered = world.site.delivered(transaction.evse - 1)
     let lost = delivered - transaction.begin
-    let allowed: Int64 = world.scenario.startPoint == "EnergyTransfer" ? 8 * Self.slack : Self.slack
-    if lost > allowed, !transaction.isCompromised, !(isSick && world.scenario.startsWithoutStorage) {
+    let mayLose =
+      world.scenario.startsWithoutStorage
+      && (started?.whileFailing == true || world.disk.lastFailureAt >= started?.at ?? .max)
+    if lost > (startsWithEnergy ? 8 * Self.slack : Self.slack), !mayLose {
       world.violated("nothing is lost", "\(transaction.id) delivered \(lost) mWh before it was durable")
     }
     accounted[transaction.evse] = delivered
     if open[transaction.evse] == transaction.id { open[transaction.evse] = nil }
-    if !transaction.isCompromised { transactions[transaction.id] = nil }
+    transactions[transaction.id] = nil
     order.removeAll { $0 == transaction.id }
   }
 }

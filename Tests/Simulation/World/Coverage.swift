@@ -7,8 +7,8 @@ public struct Coverage: Sendable {
     "silentAnswers", "duplicateAnswers", "undelivered", "thinned", "powerLossEnded", "resumed", "refusedTokens",
     "csmsCalls", "setVariables", "changeAvailability", "remoteStarts", "resets", "garbageFrames", "meterFaults",
     "clockJumps", "unsetClocks", "hardwareFaults", "storageFailures", "registrationsRefused", "deliveredKWh",
-    "billsChecked", "energyChecksSkipped", "realLedgers", "contactorClosings", "staleStorageTransactions",
-    "storageLow", "bootsChecked",
+    "billsChecked", "energyChecksSkipped", "realLedgers", "contactorClosings", "storageLow",
+    "bootsChecked", "eventsWhileFailing", "eventsLostWithPower", "rebased",
   ]
 
   public private(set) var counts: [String: Int64] = [:]
