@@ -11,8 +11,11 @@ final class RealLedger {
 
   init(seed: UInt64) {
     let base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"
-    root = "\(base)/station-simulation-\(getpid())-\(seed)"
-    mkdir(root, 0o700)
+    // Worlds of one seed may run at the same time.
+    var template = Array("\(base)/station-simulation-\(seed)-XXXXXX".utf8CString)
+    root = template.withUnsafeMutableBufferPointer { name in
+      name.baseAddress.flatMap { mkdtemp($0) }.map { String(cString: $0) } ?? "\(base)/station-simulation-\(getpid())"
+    }
     _ = open()
   }
 
