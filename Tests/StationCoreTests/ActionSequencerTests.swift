@@ -89,6 +89,27 @@ struct ActionSequencerTests {
       ])
   }
 
+  /// The core decided them before it could know: a message must not leave without the ledger, nor energy begin to flow.
+  @Test func aFailedCommitRefusesWhatReliesOnItInLaterHandles() {
+    var sequencer = ActionSequencer()
+    let message = QueuedMessage(id: 7, transactionID: "t", action: "TransactionEvent", messageID: "m7", payload: [])
+    let call = send("[2,\"m7\",\"TransactionEvent\",{}]")
+    let other = send("[2,\"m70\",\"TransactionEvent\",{}]")
+    let close = Action.hardware(.contactor(evse: 1, close: true))
+    let raise = Action.hardware(.offer(evse: 1, connector: 1, milliamperes: 16_000))
+    let lock = Action.hardware(.lock(evse: 1, connector: 1, locked: true))
+    _ = sequencer.add([.commit([put]), .commit([.enqueue(message)])])
+    _ = sequencer.add([call, other, raise])
+    _ = sequencer.add([lock, close])
+    #expect(sequencer.committed(0, failure: nil) == [])
+    #expect(
+      sequencer.committed(1, failure: full) == [
+        failed(.message(7), refused: [call, raise, close]), .refuse(call, why: "disk full"), .perform(other),
+        .refuse(raise, why: "disk full"), .perform(lock), .refuse(close, why: "disk full"),
+      ])
+    #expect(sequencer.isIdle)
+  }
+
   @Test func endingTheProcessDoesNotDependOnACommitThatFailed() {
     var sequencer = ActionSequencer()
     _ = sequencer.add([.commit([put]), .disconnect(code: 1001, reason: ""), .stopped])

@@ -56,6 +56,24 @@ struct ProvisioningTests {
     #expect(bench.calls.map(\.action) == ["BootNotification", "BootNotification"])
   }
 
+  /// A refused station tries again; when that BootNotification is lost with a dead connection, the next one begins with it.
+  // Proves: B02.FR.04, B03.FR.06
+  @Test(arguments: ["Rejected", "Pending"])
+  func aBootNotificationThatIsLostWithTheLinkIsSentAgain(status: String) {
+    let bench = StationBench(["OCPPCommCtrlr/WebSocketPingInterval": "15"])
+    bench.responder = answering(status, interval: 20)
+    bench.boot()
+    bench.responder = { $0.action == "BootNotification" ? nil : StationBench.accepting($0) }
+    bench.answersPing = false
+    bench.wait(seconds: 30)
+    #expect(bench.calls("BootNotification").count == 2)
+    #expect(!bench.station.snapshot.isConnected)
+    bench.responder = StationBench.accepting
+    bench.wait(seconds: 5)  // the next attempt
+    bench.linkUp()
+    #expect(bench.station.snapshot.registration == "Accepted")
+  }
+
   @Test func bootIsRepeatedWhenNoAnswerComes() {
     let bench = StationBench()
     bench.responder = { $0.action == "BootNotification" ? nil : StationBench.accepting($0) }

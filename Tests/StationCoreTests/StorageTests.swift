@@ -184,6 +184,28 @@ struct StorageTests {
     #expect(bench.calls("TransactionEvent").count >= 1)
   }
 
+  /// A transaction's record that is older than its queued events: no number comes twice, and nothing ends twice.
+  @Test(arguments: [false, true])
+  func queuedEventsThatTheRecordDoesNotKnowOfCount(hasEnded: Bool) {
+    let bench = StationBench(settings.merging(["AuthCtrlr/OfflineTxForUnknownIdEnabled": "true"]) { $1 }).boot()
+    bench.plugIn()
+    bench.linkDown()
+    let record = bench.ledger.records[.transaction]
+    bench.swipe()
+    bench.wait(seconds: 10)
+    if hasEnded { bench.plugOut() }
+    let last = bench.ledger.outbox.count
+    #expect(last >= 2 && record?["1"] != nil)
+    var ledger = bench.ledger
+    ledger.records[.transaction] = record
+    let again = StationBench(settings, ledger: ledger).boot()
+    again.wait(seconds: 10)
+    let numbers = again.calls("TransactionEvent").compactMap { $0["seqNo"]?.intValue }
+    #expect(numbers == Array(1...numbers.count))
+    #expect(again.events.filter { $0.hasPrefix("Ended") }.count == 1)
+    #expect(again.ledger.records[.transaction]?.isEmpty != false)
+  }
+
   @Test func damageFoundWhileInUseIsTold() {
     let bench = StationBench(settings).boot()
     bench.input(.ledgerDamaged(LedgerDamage("damaged", salvagedMessages: 0, salvagedRecords: 0)))

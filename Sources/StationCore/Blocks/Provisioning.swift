@@ -91,7 +91,11 @@ extension Station {
 
   mutating func bootFailed() {
     provisioning.bootIsTriggered = false
-    guard isOnline else { return }
+    guard isOnline else {
+      // The next connection begins with it, also when the CSMS had rejected the station before.
+      if !provisioning.wasAccepted { provisioning.registration = .none }
+      return
+    }
     startTimer(.boot, after: Provisioning.ownBootInterval)
   }
 

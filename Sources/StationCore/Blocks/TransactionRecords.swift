@@ -65,7 +65,6 @@ extension Station {
         continue
       }
       var transaction = Transaction(id: transactionID)
-      transaction.seqNo = seqNo
       transaction.chargingState =
         record["chargingState"]?.stringValue.flatMap(ChargingStateEnumType.init(rawValue:)) ?? .idle
       transaction.connector = record["connector"]?.intValue
@@ -78,6 +77,14 @@ extension Station {
       transaction.remoteStartId = record["remoteStartId"]?.intValue
       transaction.idToken = token(record["idToken"])
       transaction.groupIdToken = token(record["groupIdToken"])
+      // Events may be there that its record does not know of, after a recovery that was cut off or a salvage.
+      let queued = queuedEvents(of: transactionID)
+      if queued.contains(where: { $0.eventType == .ended }) {
+        log(.warning, "EVSE \(id): transaction \(transactionID) has ended, its record is dropped")
+        persist(.delete(.transaction, key: key))
+        continue
+      }
+      transaction.seqNo = max(seqNo, (queued.map(\.seqNo).max() ?? -1) + 1)
       evses[id - 1].transaction = transaction
       evses[id - 1].isResuming = true
       if record["isAuthorized"] == .bool(true), let idToken = transaction.idToken {
@@ -85,6 +92,12 @@ extension Station {
         grant.isUnreported = false
         evses[id - 1].authorization = grant
       }
+    }
+  }
+
+  private func queuedEvents(of id: String) -> [TransactionEventRequest] {
+    outbox.messages.filter { $0.queued.transactionID == id }.compactMap {
+      try? TransactionEventRequest.decode($0.queued.payload, version: .v201)
     }
   }
 

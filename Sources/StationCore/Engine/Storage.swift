@@ -30,8 +30,9 @@ struct Storage: Sendable {
 
   /// Time between two attempts, milliseconds.
   static let retryInterval: Int64 = 10_000
-  /// Bytes written again at once.
-  static let chunk = 256 << 10
+  /// Bytes written again at once: more than a day of normal use, so that a transaction's events and its record are
+  /// stored together.
+  static let chunk = 1 << 20
   static let undoLimit = 64
 }
 

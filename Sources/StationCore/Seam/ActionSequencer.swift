@@ -8,8 +8,9 @@
 /// - Actions that are immediate (`Action.isImmediate`, and a pilot offer lowered below the one in force) never wait. One
 ///   that overtakes waiting commands to the same actuator cancels them: a contactor that is to open is not closed by
 ///   an older command that waited for the disk.
-/// - When a commit fails, the actions behind it of the same `handle` are refused, the core is told by `Input.commitFailed`,
-///   and the actions of later `handle`s go on. A further commit of the same `handle` stands on its own.
+/// - When a commit fails, the actions behind it of the same `handle` are refused, and the core is told by
+///   `Input.commitFailed`. A further commit of the same `handle` stands on its own. The actions of later `handle`s go on, but
+///   for those that rely on what was not stored: sending a message of that commit, closing a contactor, raising an offer.
 ///   `disconnect`, `restart` and `stopped` are carried out all the same: nothing that a peer believes depends on them.
 /// - At most `limit` actions and `byteLimit` bytes of frames wait. Beyond that the ledger counts as hung: `isOverfull` is
 ///   true and the runtime ends the process.
@@ -33,6 +34,8 @@ package struct ActionSequencer: Sendable {
   private enum Slot: Sendable {
     case action(Action, group: UInt64)
     case commit(CommitID, group: UInt64, CommitState)
+    /// A commit that it relied on has failed.
+    case refused(Action, why: String)
     /// Was cancelled by an immediate action.
     case cancelled
   }
@@ -53,9 +56,9 @@ package struct ActionSequencer: Sendable {
   private var nextCommit: CommitID = 0
   /// What the commits that have not been answered are to change.
   private var pendingKeys: [CommitID: [LedgerKey]] = [:]
+  /// How a frame begins that sends a message of a commit that is still in the way.
+  private var pendingCalls: [CommitID: [[UInt8]]] = [:]
   private var group: UInt64 = 0
-  /// The group whose commit failed, and why, while its remaining actions pass by.
-  private var failed: (group: UInt64, why: String)?
   /// The offers in force per connector; absent means none.
   private var offers: [Connector: Int64] = [:]
 
@@ -78,7 +81,11 @@ package struct ActionSequencer: Sendable {
         let id = nextCommit
         nextCommit += 1
         pendingKeys[id] = writes.map(\.key)
-        if !writes.allSatisfy(\.isDequeue) { slots.append(.commit(id, group: group, .pending)) }
+        if !writes.allSatisfy(\.isDequeue) {
+          slots.append(.commit(id, group: group, .pending))
+          let calls = writes.compactMap(\.callPrefix)
+          if !calls.isEmpty { pendingCalls[id] = calls }
+        }
         steps.append(.submit(id, writes))
       } else if isIdle {
         perform(action, &steps)
@@ -113,18 +120,17 @@ package struct ActionSequencer: Sendable {
       switch slots[head] {
       case .commit(_, _, .pending):
         break scan
-      case .commit(_, _, .durable), .cancelled:
-        break
-      case .commit(_, let group, .failed(let failure)):
-        steps.append(.input(.commitFailed(failure, refused: refused(by: group))))
-        failed = (group, failure.text)
-      case .action(let action, let group):
+      case .cancelled: break
+      case .commit(let id, _, .durable): pendingCalls[id] = nil
+      case .commit(let id, let group, .failed(let failure)):
+        let calls = pendingCalls.removeValue(forKey: id) ?? []
+        steps.append(.input(.commitFailed(failure, refused: refuse(group: group, calls: calls, failure.text))))
+      case .action(let action, _):
         waitingBytes -= Self.bytes(of: action)
-        if let failed, failed.group == group, !Self.survivesFailure(action) {
-          steps.append(.refuse(action, why: failed.why))
-        } else {
-          perform(action, &steps)
-        }
+        perform(action, &steps)
+      case .refused(let action, let why):
+        waitingBytes -= Self.bytes(of: action)
+        steps.append(.refuse(action, why: why))
       }
       head += 1
     }
@@ -138,12 +144,26 @@ package struct ActionSequencer: Sendable {
     return steps
   }
 
-  /// The actions behind the head that are refused with it; none when an earlier commit of the group failed already.
-  private func refused(by group: UInt64) -> [Action] {
-    if failed?.group == group { return [] }
-    return slots[head...].compactMap { slot in
-      guard case .action(let action, group) = slot, !Self.survivesFailure(action) else { return nil }
-      return action
+  /// Refuses what relies on the failed commit at the head, and returns it.
+  private mutating func refuse(group: UInt64, calls: [[UInt8]], _ why: String) -> [Action] {
+    var refused: [Action] = []
+    for index in head..<slots.count {
+      guard case .action(let action, let owner) = slots[index], !Self.survivesFailure(action),
+        owner == group || Self.relies(action, on: calls)
+      else { continue }
+      slots[index] = .refused(action, why: why)
+      refused.append(action)
+    }
+    return refused
+  }
+
+  /// An action of a later `handle`, which was decided before anybody knew that the commit would fail.
+  private static func relies(_ action: Action, on calls: [[UInt8]]) -> Bool {
+    switch action {
+    case .send(let frame): return calls.contains { frame.starts(with: $0) }
+    case .hardware(.contactor(_, let close)): return close
+    case .hardware(.offer(_, _, let milliamperes)): return milliamperes != nil
+    default: return false
     }
   }
 
@@ -197,5 +217,11 @@ extension LedgerWrite {
   fileprivate var isDequeue: Bool {
     if case .dequeue = self { return true }
     return false
+  }
+
+  /// The beginning of the CALL with the message that it stores.
+  fileprivate var callPrefix: [UInt8]? {
+    guard case .enqueue(let message) = self else { return nil }
+    return Array("[2,\"\(message.messageID)\",".utf8)
   }
 }

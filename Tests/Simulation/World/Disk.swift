@@ -30,6 +30,7 @@ final class Disk {
   /// Added to every flush, milliseconds.
   var slowness: Int64 = 0
   private(set) var lastFailureAt: Int64 = -.day
+  private var failsSinceLastStore = false
 
   var isIdle: Bool { waiting.isEmpty }
 
@@ -62,12 +63,17 @@ final class Disk {
     world.coverage.count("commits")
     if case .failing(let kind) = condition, kind != .full || !group.writes.allSatisfy(\.isRemoval) {
       lastFailureAt = world.time
+      failsSinceLastStore = true
       world.coverage.count("commitsFailed")
       if kind == .medium, world.dice.chance(0.3) { uncertain.append(group.writes) }
       return answer(group.id, LedgerFailure(kind, "simulated: \(kind.rawValue)", keys: []))
     }
     uncertain = []
     store(group.writes)
+    if failsSinceLastStore {
+      failsSinceLastStore = false
+      world.troubles.diskRecovers()
+    }
     answer(group.id, nil)
   }
 

@@ -123,6 +123,13 @@ final class Troubles {
     world.armCut(after: Int(world.dice.within(0...60)))
   }
 
+  /// What could not be stored is made good now: a moment at which a power cut is of interest.
+  func diskRecovers() {
+    guard !isOver, world.scenario.mean(.power) != nil, world.dice.chance(0.2) else { return }
+    cutDuration = world.dice.within(500...5_000)
+    world.armCut(after: Int(world.dice.within(0...10)))
+  }
+
   func cutNow() {
     let isPower = world.dice.chance(0.6)
     world.coverage.count(isPower ? "powerCuts" : "crashes")
