@@ -13,8 +13,9 @@ public struct LoadResult: Sendable {
   public var warningCount: Int
   /// The component files that were read.
   public var fileCount: Int
-  /// The meters that components are bound to; complete only when there are no errors.
-  public var meters: [MeterBinding] = []
+  /// What components are bound to, in the order of the files; complete only when there are no errors. Empty: no component has a
+  /// driver, all is simulated.
+  public var bindings: [DriverBinding] = []
 }
 
 extension DeviceModel {
@@ -55,13 +56,13 @@ struct Loader {
   var components: [ParsedComponent] = []
   /// One for each of `model.attributes`.
   var origins: [Origin] = []
-  var meterBindings: [MeterBinding] = []
+  var bindings: [DriverBinding] = []
   private(set) var fileCount = 0
 
   var result: LoadResult {
     LoadResult(
       model: model, problems: problems.problems, omittedProblems: problems.omitted, errorCount: problems.errorCount,
-      warningCount: problems.warningCount, fileCount: fileCount, meters: meterBindings)
+      warningCount: problems.warningCount, fileCount: fileCount, bindings: bindings)
   }
 
   // MARK: Files

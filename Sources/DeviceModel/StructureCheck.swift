@@ -116,7 +116,7 @@ extension Loader {
       }
     }
     problems = check.problems
-    meterBindings = check.bindings
+    bindings = check.bindings
   }
 
   // MARK: Names

@@ -92,14 +92,18 @@ public final class Ledger: Sendable {
   /// Makes the writes durable together, or none of them.
   ///
   /// Returns at once. `completion` is called on the ledger's thread, in the order of the calls, when the writes are
-  /// durable or have failed. A failed group leaves nothing behind and does not hold up later ones; only when it was the
-  /// flush that failed, and no later commit succeeded, the group may be found, whole, at the next start. After
+  /// durable or have failed. A failed group leaves nothing behind; only when it was the flush that failed, and no later
+  /// commit succeeded, the group may be found, whole, at the next start. After
   /// `close` the completion is called at once, on the caller's thread, with `LedgerError.Kind.closed`. No writes
   /// succeed without a flush.
+  ///
+  /// - Parameter epoch: Once a group has failed, all groups of its epoch and of earlier ones fail after it, with the same
+  ///   error: they were made by somebody who did not know, and may build on it. `nil`: the group stands on its own.
   public func commit(
-    _ writes: [LedgerWrite], completion: @escaping @Sendable (Result<Void, LedgerError>) -> Void
+    _ writes: [LedgerWrite], epoch: UInt64? = nil,
+    completion: @escaping @Sendable (Result<Void, LedgerError>) -> Void
   ) {
-    writer.add(writes, completion)
+    writer.add(writes, epoch, completion)
   }
 
   /// Makes the writes durable, waiting for it; for tools and tests. Never to be called from a completion.

@@ -3,12 +3,13 @@ import StationCore
 
 /// The ledger's thread and the groups that wait for it.
 ///
-/// `@unchecked Sendable`: `store`, `damage`, `reserve` and `failedGroups` belong to the thread once it runs, everything else is used under `lock`.
+/// `@unchecked Sendable`: `store`, `damage`, `reserve`, `failedGroups` and `failedEpoch` belong to the thread once it runs, everything else is used under `lock`.
 final class Writer: @unchecked Sendable {
   struct StopResult { var error: LedgerError? }
 
   private struct Group {
     var writes: [LedgerWrite]
+    var epoch: UInt64?
     var size: Int
     /// Set when the group is not to be written, but only to be reported in its turn.
     var refusal: LedgerError?
@@ -32,6 +33,8 @@ final class Writer: @unchecked Sendable {
   private var waiting: [Group] = []
   private var waitingBytes = 0
   private var failedGroups = 0
+  /// The newest epoch of which a group failed, and why.
+  private var failedEpoch: (number: UInt64, error: LedgerError)?
   private var isStopping = false
   private var lastStatistics = LedgerStatistics()
   private var closeError: LedgerError?
@@ -81,11 +84,13 @@ final class Writer: @unchecked Sendable {
     }
   }
 
-  func add(_ writes: [LedgerWrite], _ completion: @escaping @Sendable (Result<Void, LedgerError>) -> Void) {
+  func add(
+    _ writes: [LedgerWrite], _ epoch: UInt64?, _ completion: @escaping @Sendable (Result<Void, LedgerError>) -> Void
+  ) {
     let size = writes.reduce(0) { $0 + $1.payloadSize }
     let taken = lock.with { () -> Bool in
       if isStopping { return false }
-      var group = Group(writes: writes, size: size, refusal: nil, completion: completion)
+      var group = Group(writes: writes, epoch: epoch, size: size, refusal: nil, completion: completion)
       if size > options.maximumWaitingBytes {
         group.refuse(LedgerError(.tooLarge, "a commit of \(size) bytes is larger than the ledger takes at once"))
       } else if waiting.count >= options.maximumWaitingGroups || waitingBytes + size > options.maximumWaitingBytes {
@@ -158,22 +163,43 @@ final class Writer: @unchecked Sendable {
     close(file)
   }
 
-  /// Writes all groups in one transaction; when that fails, each in one of its own, so that a group fails only for
-  /// what is in it.
+  /// Writes the groups in one transaction, up to one that is refused; when that fails, each in one of its own, so that a
+  /// group fails only for what is in it, or for an earlier one of its epoch.
   private func write(_ groups: [Group]) {
-    let accepted = groups.lazy.filter { $0.refusal == nil }.map(\.writes)
-    let together = attempt(Array(accepted))
-    for group in groups {
-      var result = together
-      if let refusal = group.refusal {
-        result = .failure(refusal)
-      } else if case .failure = together, groups.count > 1 {
-        result = attempt([group.writes])
+    var rest = groups[...]
+    while let first = rest.first {
+      if let refusal = refusal(of: first) {
+        answer(rest.removeFirst(), .failure(refusal))
+        continue
       }
-      if case .failure = result { failedGroups += 1 }
-      publishStatistics()
-      group.completion(result)
+      let run = rest.prefix { refusal(of: $0) == nil }
+      rest = rest.dropFirst(run.count)
+      let together = attempt(run.map(\.writes))
+      for group in run {
+        if case .failure = together, run.count > 1 {
+          answer(group, refusal(of: group).map { .failure($0) } ?? attempt([group.writes]))
+        } else {
+          answer(group, together)
+        }
+      }
     }
+  }
+
+  private func refusal(of group: Group) -> LedgerError? {
+    if let refusal = group.refusal { return refusal }
+    guard let epoch = group.epoch, let failedEpoch, epoch <= failedEpoch.number else { return nil }
+    return failedEpoch.error
+  }
+
+  private func answer(_ group: Group, _ result: Result<Void, LedgerError>) {
+    if case .failure(let error) = result {
+      failedGroups += 1
+      if let epoch = group.epoch, epoch > failedEpoch?.number ?? 0 || failedEpoch == nil {
+        failedEpoch = (epoch, error)
+      }
+    }
+    publishStatistics()
+    group.completion(result)
   }
 
   /// When the medium is full, what can be made free is made free, and it is tried again.

@@ -20,7 +20,8 @@ public protocol CoreMachine {
 /// The ledger as the runtime uses it.
 public protocol LedgerPort: Sendable {
   /// Makes the writes durable together; `completion` may come on any thread.
-  func commit(_ writes: [LedgerWrite], completion: @escaping @Sendable (Result<Void, LedgerError>) -> Void)
+  func commit(
+    _ writes: [LedgerWrite], epoch: UInt64?, completion: @escaping @Sendable (Result<Void, LedgerError>) -> Void)
   /// Writes what waits and closes; waits until that is done.
   @discardableResult func close() -> LedgerError?
   /// What was written since the start.

@@ -179,7 +179,7 @@ public final class StationRuntime {
     let now = self.now
     let actions = core.handle(input, at: now)
     journal?.record(input, at: now, clock: core.clockSource, actions: actions)
-    run(sequencer.add(actions))
+    run(sequencer.add(actions, of: input))
     if sequencer.isOverfull {
       write(
         .error,
@@ -206,7 +206,7 @@ public final class StationRuntime {
   private func submit(_ id: ActionSequencer.CommitID, _ writes: [LedgerWrite]) {
     let runtime = NIOLoopBound(self, eventLoop: loop)
     let loop = self.loop
-    ledger.commit(writes) { result in
+    ledger.commit(writes, epoch: sequencer.epoch) { result in
       let failure: LedgerFailure? = if case .failure(let error) = result { LedgerFailure(error) } else { nil }
       loop.execute { runtime.value.committed(id, failure) }
     }

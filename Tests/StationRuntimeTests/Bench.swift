@@ -123,7 +123,9 @@ final class FakeLedger: LedgerPort {
     return statistics
   }
 
-  func commit(_ writes: [LedgerWrite], completion: @escaping @Sendable (Result<Void, LedgerError>) -> Void) {
+  func commit(
+    _ writes: [LedgerWrite], epoch: UInt64?, completion: @escaping @Sendable (Result<Void, LedgerError>) -> Void
+  ) {
     state.withLock {
       $0.commits.append(writes)
       $0.open.append(completion)

@@ -11,7 +11,10 @@ struct DriverKind: Sendable {
   let check: @Sendable (DriverPlace, inout DriverCheck) -> [ResourceClaim]
 
   static let all = [
-    DriverKind(name: "simulated", components: [], runs: true) { _, _ in [] },
+    DriverKind(name: "simulated", components: [], runs: true) { place, check in
+      check.add(.simulated(place.component))
+      return []
+    },
     DriverKind(name: "modbus-rtu", components: ["FiscalMetering"], runs: false) { place, check in
       ModbusMeterCheck.rtu(place, &check)
     },
@@ -52,7 +55,7 @@ struct DriverCheck: Sendable {
   let meters: MeterLibrary
   /// Models that were read, by name; `nil`: it cannot be had, which was reported.
   private var models: [String: MeterModel?] = [:]
-  private(set) var bindings: [MeterBinding] = []
+  private(set) var bindings: [DriverBinding] = []
   private var claims: [(claim: ResourceClaim, component: ComponentID)] = []
 
   init(problems: ProblemList, meters: MeterLibrary) {
@@ -70,7 +73,7 @@ struct DriverCheck: Sendable {
     for claim in kind.check(place, &self) { add(claim, place.component) }
   }
 
-  mutating func add(_ binding: MeterBinding) { bindings.append(binding) }
+  mutating func add(_ binding: DriverBinding) { bindings.append(binding) }
 
   private mutating func add(_ claim: ResourceClaim, _ component: ComponentID) {
     defer { claims.append((claim, component)) }

@@ -124,11 +124,12 @@ enum ModbusMeterCheck {
         expected: "at least \(widest)")
     }
     check.add(
-      MeterBinding(
-        component: place.component, bus: bus, unit: unit, model: model, inverted: inverted, pollIntervalMs: interval,
-        staleAfterMs: stale, timeoutMs: object.integer("timeoutMs", in: 50...5000, &check.problems) ?? 500,
-        maxPowerW: object.integer("maxPowerW", in: 1...10_000_000, &check.problems),
-        serialNumber: object.text("serialNumber", limit: 50, &check.problems), maxRegisters: registers,
-        pauseMs: object.integer("pauseMs", in: 0...1000, &check.problems)))
+      .meter(
+        MeterBinding(
+          component: place.component, bus: bus, unit: unit, model: model, inverted: inverted, pollIntervalMs: interval,
+          staleAfterMs: stale, timeoutMs: object.integer("timeoutMs", in: 50...5000, &check.problems) ?? 500,
+          maxPowerW: object.integer("maxPowerW", in: 1...10_000_000, &check.problems),
+          serialNumber: object.text("serialNumber", limit: 50, &check.problems), maxRegisters: registers,
+          pauseMs: object.integer("pauseMs", in: 0...1000, &check.problems))))
   }
 }

@@ -9,7 +9,8 @@
 ///   that overtakes waiting commands to the same actuator cancels them: a contactor that is to open is not closed by
 ///   an older command that waited for the disk.
 /// - When a commit fails, the actions behind it of the same `handle` are refused, and the core is told by
-///   `Input.commitFailed`. A further commit of the same `handle` stands on its own. The actions of later `handle`s go on, but
+///   `Input.commitFailed`. Until the core has handled that, what it commits builds on what was not stored: `epoch` marks
+///   these commits, and the ledger fails them too, so that it always holds a prefix of what the core meant. The actions of later `handle`s go on, but
 ///   for those that rely on what was not stored: sending a message of that commit, closing a contactor, raising an offer.
 ///   `disconnect`, `restart` and `stopped` are carried out all the same: nothing that a peer believes depends on them.
 /// - At most `limit` actions and `byteLimit` bytes of frames wait. Beyond that the ledger counts as hung: `isOverfull` is
@@ -54,6 +55,8 @@ package struct ActionSequencer: Sendable {
   private var head = 0
   private var waitingBytes = 0
   private var nextCommit: CommitID = 0
+  /// Handed to the ledger with each commit: raised when the core has handled the failure of one.
+  package private(set) var epoch: UInt64 = 0
   /// What the commits that have not been answered are to change.
   private var pendingKeys: [CommitID: [LedgerKey]] = [:]
   /// How a frame begins that sends a message of a commit that is still in the way.
@@ -70,8 +73,9 @@ package struct ActionSequencer: Sendable {
 
   package init() {}
 
-  /// Takes the actions of one `handle`.
-  package mutating func add(_ actions: [Action]) -> [Step] {
+  /// Takes the actions of one `handle`, and the input that it handled. What is to be submitted belongs to `epoch`.
+  package mutating func add(_ actions: [Action], of input: Input? = nil) -> [Step] {
+    if case .commitFailed? = input { epoch += 1 }
     var steps: [Step] = []
     steps.reserveCapacity(actions.count)
     group += 1

@@ -1,7 +1,7 @@
 import StationCore
 
 /// A ledger in memory that does what `Ledger` promises: groups are stored whole, in order, or not at all; the answer
-/// comes later; a failed group leaves nothing (one whose flush failed may be found after a power cut when nothing was
+/// comes later; a failed group leaves nothing, and those of its epoch fail after it (one whose flush failed may be found after a power cut when nothing was
 /// stored after it); a power cut loses a suffix of the groups that were not answered.
 final class Disk {
   enum Condition: Equatable {
@@ -12,6 +12,7 @@ final class Disk {
   private struct Group {
     var id: ActionSequencer.CommitID
     var writes: [LedgerWrite]
+    var epoch: UInt64
   }
 
   private unowned let world: World
@@ -23,10 +24,13 @@ final class Disk {
   private var lastAnswer: Int64 = 0
   /// Groups whose flush failed, with nothing stored after them.
   private var uncertain: [[LedgerWrite]] = []
+  private var failedEpoch: UInt64?
   private var process = 0
   private var real: RealLedger?
 
   var condition = Condition.sound
+  /// The next flush fails, and the one after it does not.
+  var failsOnce = false
   /// Added to every flush, milliseconds.
   var slowness: Int64 = 0
   private(set) var lastFailureAt: Int64 = -.day
@@ -44,11 +48,12 @@ final class Disk {
     }
   }
 
-  func submit(_ id: ActionSequencer.CommitID, _ writes: [LedgerWrite]) {
+  func submit(_ id: ActionSequencer.CommitID, _ writes: [LedgerWrite], epoch: UInt64) {
     guard waiting.count < Self.waitingLimit else {
+      failedEpoch = epoch
       return answer(id, LedgerFailure(.backlog, "the ledger is \(waiting.count) commits behind", keys: []))
     }
-    waiting.append(Group(id: id, writes: writes))
+    waiting.append(Group(id: id, writes: writes, epoch: epoch))
     // Groups that pile up during a flush are stored by the next one.
     lastDue = max(lastDue, world.time + world.dice.within(world.scenario.flushTime) + slowness)
     let process = process
@@ -61,9 +66,11 @@ final class Disk {
     guard !waiting.isEmpty else { return }
     let group = waiting.removeFirst()
     world.coverage.count("commits")
-    if case .failing(let kind) = condition, kind != .full || !group.writes.allSatisfy(\.isRemoval) {
+    if let kind = failure(of: group) {
       lastFailureAt = world.time
       failsSinceLastStore = true
+      failsOnce = false
+      if world.mutation != .commitsAfterAFailure { failedEpoch = max(failedEpoch ?? 0, group.epoch) }
       world.coverage.count("commitsFailed")
       if kind == .medium, world.dice.chance(0.3) { uncertain.append(group.writes) }
       return answer(group.id, LedgerFailure(kind, "simulated: \(kind.rawValue)", keys: []))
@@ -75,6 +82,15 @@ final class Disk {
       world.troubles.diskRecovers()
     }
     answer(group.id, nil)
+  }
+
+  private func failure(of group: Group) -> LedgerFailure.Kind? {
+    if let failedEpoch, group.epoch <= failedEpoch { return .medium }
+    if failsOnce { return .medium }
+    guard case .failing(let kind) = condition, kind != .full || !group.writes.allSatisfy(\.isRemoval) else {
+      return nil
+    }
+    return kind
   }
 
   private func answer(_ id: ActionSequencer.CommitID, _ failure: LedgerFailure?) {
@@ -109,11 +125,13 @@ final class Disk {
   func processEnded(orderly: Bool) {
     process += 1
     if orderly {
-      for group in waiting where condition == .sound || group.writes.allSatisfy(\.isRemoval) { store(group.writes) }
+      for group in waiting {
+        if failure(of: group) == nil { store(group.writes) } else { failedEpoch = max(failedEpoch ?? 0, group.epoch) }
+      }
     } else {
       let survivors =
         condition == .sound && !waiting.isEmpty ? Int(world.dice.within(0...Int64(waiting.count))) : 0
-      for group in waiting.prefix(survivors) { store(group.writes) }
+      for group in waiting.prefix(survivors) where failure(of: group) == nil { store(group.writes) }
       world.coverage.count("groupsLost", Int64(waiting.count - survivors))
       if survivors == 0, !uncertain.isEmpty {
         let found = Int(world.dice.within(0...Int64(uncertain.count)))
@@ -122,6 +140,7 @@ final class Disk {
     }
     waiting = []
     uncertain = []
+    failedEpoch = nil
     if let real {
       let problem = orderly ? real.reopen() : real.crash()
       if let problem { return world.violated("real ledger", problem) }

@@ -26,6 +26,8 @@ public enum Mutation: String, CaseIterable, Sendable {
   case keepContactorClosed
   /// Accepted settings are not stored.
   case forgetSettings
+  /// The ledger takes commits after one that failed, before the core knows of that.
+  case commitsAfterAFailure
 }
 
 /// The core with one bug: its actions, or what it hears, are changed. No hook in the core is needed for it.
@@ -104,7 +106,7 @@ struct Mutant: StationHandle {
       changeWrites(&actions) { writes in
         writes.removeAll { if case .put(.variable, _, _) = $0 { true } else { false } }
       }
-    case .forgetOpenTransactions: break
+    case .forgetOpenTransactions, .commitsAfterAFailure: break
     }
     return actions
   }

@@ -65,7 +65,7 @@ public struct Simulation: Sendable {
     scenario.addOutboxSettings(of: try load(scenario.folder, [:]))
     let model = try load(scenario.folder, scenario.settings)
     let mutation = options.mutation
-    let world = World(scenario, model: model, recorder: recorder) { start, now in
+    let world = World(scenario, model: model, mutation: mutation, recorder: recorder) { start, now in
       if let mutation { return Mutant(start, at: now, mutation) }
       return Station(start, at: now)
     }

@@ -97,7 +97,11 @@ final class Troubles {
 
   private func strikeDisk() {
     let disk = world.disk!
-    switch world.dice.within(0...5) {
+    switch world.dice.within(0...7) {
+    case 6, 7:
+      world.coverage.count("flushesFailedOnce")
+      disk.failsOnce = true
+      return
     case 0:
       disk.slowness = world.dice.within(500...8000)
     case 1:
@@ -188,6 +192,7 @@ final class Troubles {
     world.network.heal()
     world.disk.condition = .sound
     world.disk.slowness = 0
+    world.disk.failsOnce = false
     world.csms.mood = .good
     world.csms.registration = .accepted
     world.csms.answersProperly = true

@@ -13,6 +13,7 @@ public struct Violation: Error, Sendable {
 /// One station in its world, in virtual time, from one seed. Nothing sleeps, nothing reads a clock.
 final class World {
   private(set) var scenario: Scenario
+  let mutation: Mutation?
   var dice: Dice
   private(set) var time: Int64 = 0
   private var queue = EventQueue()
@@ -49,10 +50,11 @@ final class World {
   var recorder: Recorder?
 
   init(
-    _ scenario: Scenario, model: DeviceModel, recorder: Recorder?,
+    _ scenario: Scenario, model: DeviceModel, mutation: Mutation?, recorder: Recorder?,
     makeCore: @escaping (StationStart, StationTime) -> any StationHandle
   ) {
     self.scenario = scenario
+    self.mutation = mutation
     self.recorder = recorder
     self.makeCore = makeCore
     factoryModel = model
@@ -213,7 +215,7 @@ final class World {
     record(input, actions)
     checkSilence(actions)
     books.produced(actions)
-    run(sequencer.add(actions))
+    run(sequencer.add(actions, of: input))
     guard isUp, violation == nil else { return }
     if sequencer.isOverfull { return violated("queues", "\(sequencer.waitingCount) actions wait for the ledger") }
     books.after(input, actions)
@@ -248,7 +250,7 @@ final class World {
       case .perform(let action): perform(action)
       case .submit(let id, let writes):
         for write in writes { mix(write) }
-        disk.submit(id, writes)
+        disk.submit(id, writes, epoch: sequencer.epoch)
       case .refuse(let action, let why):
         if case .connect = action { inputs.append(.link(.down(.connectFailed("refused: \(why)")))) }
       case .input(let input): inputs.append(input)

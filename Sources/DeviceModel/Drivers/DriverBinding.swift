@@ -1,0 +1,20 @@
+/// What a component is bound to, with every setting resolved: what a driver is made from.
+public enum DriverBinding: Hashable, Sendable {
+  /// The simulated hardware, by the file's word or because no component has a driver.
+  case simulated(ComponentID)
+  case meter(MeterBinding)
+
+  public var component: ComponentID {
+    switch self {
+    case .simulated(let component): return component
+    case .meter(let binding): return binding.component
+    }
+  }
+}
+
+extension LoadResult {
+  /// The meters that components are bound to; complete only when there are no errors.
+  public var meters: [MeterBinding] {
+    bindings.compactMap { if case .meter(let binding) = $0 { binding } else { nil } }
+  }
+}
