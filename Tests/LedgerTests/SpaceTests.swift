@@ -144,4 +144,40 @@ import Testing
     }
     #expect(error?.kind == .tooLarge)
   }
+
+  /// Nothing that builds on a failed commit is stored: what the core submits before it knows of the failure fails too.
+  @Test func whatFollowsAFailedCommitFailsUntilTheNextEpoch() throws {
+    let scratch = try Scratch()
+    let (ledger, _) = try scratch.open()
+    let entered = Signal<Void>()
+    let release = Signal<Void>()
+    ledger.commit([]) { _ in
+      entered.set(())
+      release.wait()
+    }
+    entered.wait()
+    let results = Collected<String>()
+    func submit(_ key: String, epoch: UInt64?, bytes: Int = 1) {
+      ledger.commit([.put(.station, key: key, value: .init(repeating: 1, count: bytes))], epoch: epoch) { result in
+        if case .failure(let error) = result { results.append("\(key) \(error.kind)") } else { results.append(key) }
+      }
+    }
+    submit("before", epoch: 3)
+    submit("fails", epoch: 3, bytes: (8 << 20) + 1)
+    submit("follows", epoch: 3)
+    submit("alone", epoch: nil)
+    submit("older", epoch: 2)
+    submit("next", epoch: 4)
+    release.set(())
+    try ledger.commitNow([])
+    submit("late", epoch: 3)
+    submit("after", epoch: 4)
+    try ledger.commitNow([])
+    #expect(
+      results.values == [
+        "before", "fails tooLarge", "follows tooLarge", "alone", "older tooLarge", "next", "late tooLarge", "after",
+      ])
+    ledger.close()
+    #expect(try scratch.content().records[.station]?.keys.sorted() == ["after", "alone", "before", "next"])
+  }
 }

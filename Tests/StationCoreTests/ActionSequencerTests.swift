@@ -131,6 +131,17 @@ struct ActionSequencerTests {
     #expect(sequencer.isIdle)
   }
 
+  /// What is committed before the core has handled a failure belongs with what failed.
+  @Test func aHandledFailureBeginsANewEpoch() {
+    var sequencer = ActionSequencer()
+    _ = sequencer.add([.commit([put]), .commit([put])], of: .start)
+    _ = sequencer.committed(0, failure: full)
+    _ = sequencer.add([.commit([put])], of: .stored)
+    #expect(sequencer.epoch == 0)
+    _ = sequencer.add([.commit([put])], of: .commitFailed(full, refused: []))
+    #expect(sequencer.epoch == 1)
+  }
+
   @Test func takingMessagesOutOfTheOutboxHoldsNothingUp() {
     var sequencer = ActionSequencer()
     let steps = sequencer.add([send("a"), .commit([.dequeue(id: 1)])])

@@ -94,6 +94,36 @@ struct OutboxTests {
     #expect(again.ledger.records[.undelivered]?.isEmpty == true)
   }
 
+  /// Were the next one sent first, a power cut would bring the one that was given up back behind it.
+  @Test func nothingOvertakesAnEventWhoseEndIsNotStored() {
+    let settings = [
+      "TxCtrlr/TxStartPoint": "EVConnected", "OCPPCommCtrlr/MessageAttempts.TransactionEvent": "1",
+    ]
+    let bench = StationBench(settings).boot()
+    bench.linkDown()
+    bench.plugIn()
+    bench.plugOut()
+    #expect(bench.ledger.outbox.count >= 2)
+    let wait = (bench.timers[TimerID("reconnect")] ?? 0) - bench.now.monotonic
+    bench.wait(milliseconds: wait)
+    bench.responder = { call in
+      guard call.action == "TransactionEvent" else { return StationBench.accepting(call) }
+      if call.payload["eventType"] == "Started" {
+        bench.ledgerFails = .medium
+        return ["nonsense": true]
+      }
+      return StationBench.accepting(call)
+    }
+    bench.linkUp()
+    bench.wait(seconds: 30)
+    #expect(bench.calls("TransactionEvent").compactMap { $0.text("eventType") } == ["Started"])
+    bench.ledgerFails = nil
+    bench.wait(seconds: 30)
+    #expect(bench.ledger.outbox.isEmpty)
+    #expect(bench.calls("TransactionEvent").count { $0.text("eventType") == "Started" } == 1)
+    #expect(bench.station.snapshot.undeliveredMessages == 1)
+  }
+
   @Test func outboxIdsAreNeverReused() {
     let bench = StationBench(settings).boot()
     bench.plugIn()

@@ -125,7 +125,9 @@ extension Station {
     guard evses[index].transaction != nil, evses[index].ending == nil, !evses[index].isResuming else { return }
     restart(TimerID.sampledName, at: index, Setting.sampledTxUpdatedInterval)
     // A silent meter yields no event: its values are absent, not repeated.
-    guard let value = values(of: evses[index], Setting.sampledTxUpdatedMeasurands, context: .samplePeriodic) else {
+    guard evses[index].isMeasuringTransaction,
+      let value = values(of: evses[index], Setting.sampledTxUpdatedMeasurands, context: .samplePeriodic)
+    else {
       return
     }
     sendUpdated(at: index, trigger: .meterValuePeriodic, values: [value])
@@ -134,7 +136,7 @@ extension Station {
   mutating func txEndedSampleDue(at index: Int) {
     guard evses[index].transaction != nil, evses[index].ending == nil else { return }
     restart(TimerID.txEndedName, at: index, Setting.sampledTxEndedInterval)
-    keepForEnded(at: index, context: .samplePeriodic)
+    if evses[index].isMeasuringTransaction { keepForEnded(at: index, context: .samplePeriodic) }
   }
 
   /// Keeps values for the Ended event; when there are too many every second one in the middle goes (J02.FR.20).
@@ -221,7 +223,7 @@ extension Station {
     for index in evses.indices {
       let evse = evses[index]
       guard let value = meterValue(evse.meter, measurands, context: .sampleClock, offered: evse.offer) else { continue }
-      if evse.transaction != nil {
+      if evse.isMeasuringTransaction {
         sendUpdated(at: index, trigger: .meterValueClock, values: [value])  // J01.FR.22
       } else {
         reportAligned(evse: evse.id, value)
@@ -242,7 +244,7 @@ extension Station {
 
   private mutating func keepAlignedForEnded() {
     meterValues.awaitsAlignedTxEnded = false
-    for index in evses.indices where evses[index].transaction != nil && evses[index].ending == nil {
+    for index in evses.indices where evses[index].isMeasuringTransaction && evses[index].ending == nil {
       keepForEnded(at: index, context: .sampleClock)
     }
   }

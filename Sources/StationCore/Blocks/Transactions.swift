@@ -211,7 +211,7 @@ extension Station {
     transaction.connector = connected.map { $0 + 1 }
     transaction.owesBeginValues = !isKnown
     transaction.evseIsReported = isKnown
-    transaction.energyAtStart = evses[index].meter.fresh(at: now)?.energyImport
+    if isKnown { transaction.energyAtStart = evses[index].meter.fresh(at: now)?.energyImport }
     if evses[index].energyFlowing { transaction.chargingSince = now.monotonic }
     evses[index].transaction = transaction
     log(.notice, "EVSE \(evses[index].id): transaction \(transaction.id) begins, \(trigger.rawValue)")
@@ -257,11 +257,13 @@ extension Station {
     at index: Int, trigger: TriggerReasonEnumType, values: [MeterValueType]? = nil, idToken: IdTokenType? = nil
   ) {
     guard evses[index].transaction != nil, evses[index].ending == nil else { return }
-    let isKnown = evses[index].transaction?.evseIsReported == true || evses[index].isConnected
+    let isKnown = evses[index].isMeasuringTransaction
     var owed: [MeterValueType] = []
     if isKnown, evses[index].transaction?.evseIsReported == false {
       // The first event that names the EVSE (TC_J_08_CS)
       evses[index].transaction?.evseIsReported = true
+      let energy = evses[index].meter.fresh(at: now)?.energyImport
+      evses[index].transaction?.energyAtStart = energy
       owed = beginValues(at: index) ?? []
       keepForEnded(at: index, context: .transactionBegin)
     }
@@ -314,7 +316,7 @@ extension Station {
       numberOfPhasesUsed: transaction.numberOfPhasesUsed, offline: isOnline ? nil : true)
     transaction.chargingState = state
     transaction.seqNo += 1
-    if ending?.isAfterPowerLoss != true, let reading = evses[index].meter.fresh(at: now),
+    if transaction.evseIsReported, ending?.isAfterPowerLoss != true, let reading = evses[index].meter.fresh(at: now),
       let energy = reading.energyImport
     {
       transaction.energyAtStart = transaction.energyAtStart ?? energy

@@ -63,6 +63,10 @@ struct EVSE: Sendable {
   var connectedIndex: Int? { connectors.firstIndex { $0.isConnected } }
   var isConnected: Bool { connectedIndex != nil }
 
+  /// There is a transaction, and it is this EVSE's for certain: one that began with a token alone may still move to another
+  /// EVSE, so that the meter here says nothing about it.
+  var isMeasuringTransaction: Bool { transaction.map { $0.evseIsReported || isConnected } ?? false }
+
   /// The EVSEs and connectors of the device model, in order of their numbers.
   static func topology(of model: DeviceModel) -> [EVSE] {
     guard model.evseCount > 0 else { return [] }

@@ -26,6 +26,12 @@ struct Outbox: Sendable {
   /// Updated events dropped for lack of space since the start (E12.FR.04).
   var thinned = 0
 
+  /// Messages that were dropped without an answer, with their transactions: until the ledger has that, a power cut would
+  /// bring them back, and nothing that comes after them in their transaction may be sent.
+  private var dropped: Deque<(id: Int64, transactionID: String)> = []
+
+  /// More than these are not remembered.
+  static let droppedLimit = 4096
   /// Ids reserved with one write of the ledger.
   static let reservation: Int64 = 1000
 
@@ -70,6 +76,7 @@ struct Outbox: Sendable {
   /// only.
   func nextDue(at now: Int64, unsaved: Set<LedgerKey>) -> Int? {
     var held: Set<String?> = []
+    for message in dropped where unsaved.contains(.message(message.id)) { held.insert(message.transactionID) }
     for (index, message) in messages.enumerated() {
       if held.contains(message.queued.transactionID) { continue }
       let waits = message.queued.transactionID != nil && unsaved.contains(.message(message.queued.id))
@@ -87,6 +94,19 @@ struct Outbox: Sendable {
     bytes -= messages[index].size
     return messages.remove(at: index)
   }
+
+  /// Removes a message that the CSMS has not answered.
+  mutating func drop(id: Int64) -> Message? {
+    guard let message = remove(id: id) else { return nil }
+    if let transaction = message.queued.transactionID {
+      if dropped.count >= Self.droppedLimit { dropped.removeFirst() }
+      dropped.append((id, transaction))
+    }
+    return message
+  }
+
+  /// The ledger holds everything as it is.
+  mutating func allIsSaved() { dropped.removeAll() }
 
   mutating func update(id: Int64, _ change: (inout Message) -> Void) -> Message? {
     guard let index = index(of: id) else { return nil }
@@ -162,9 +182,17 @@ extension Station {
     }
   }
 
+  /// The message is answered. Should that be lost, it is sent again, which the CSMS recognizes.
   mutating func forget(_ id: Int64) {
     guard outbox.remove(id: id) != nil else { return }
     lateWrites.append(.dequeue(id: id))
+  }
+
+  /// The message leaves without having reached the CSMS: that is durable before the next one of its transaction is sent,
+  /// which it would follow after a power cut.
+  mutating func drop(_ id: Int64) {
+    guard outbox.drop(id: id) != nil else { return }
+    persist(.dequeue(id: id))
   }
 
   /// E13: wait MessageAttemptInterval times the number of transmissions, try MessageAttempts times, then give up.
@@ -179,7 +207,7 @@ extension Station {
     guard let message = changed?.queued else { return }
     if message.attempts >= attempts {
       log(.error, "\(message.action) \(message.messageID) given up after \(message.attempts) attempts (E13.FR.04)")
-      forget(id)
+      drop(id)
       keepUndelivered(message, why)
     } else {
       lateWrites.append(.enqueue(message))

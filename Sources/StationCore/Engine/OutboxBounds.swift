@@ -68,7 +68,7 @@ extension Station {
     for ids in candidates.values {
       for (position, id) in ids.dropLast().enumerated() where position % 2 == 1 { dropped.append(id) }
     }
-    for id in dropped.sorted() { forget(id) }
+    for id in dropped.sorted() { drop(id) }
     return dropped.count
   }
 
@@ -81,7 +81,7 @@ extension Station {
     let isSecurity = { (message: Outbox.Message) in message.queued.action == SecurityEventNotificationRequest.action }
     var dropped = 0
     for message in spare.filter({ !isSecurity($0) }) + spare.filter(isSecurity) where outboxIsFull {
-      forget(message.queued.id)
+      drop(message.queued.id)
       dropped += 1
     }
     if dropped > 0 { log(.warning, "the outbox is at its bound: \(dropped) notifications dropped") }

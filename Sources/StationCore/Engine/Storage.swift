@@ -186,6 +186,7 @@ extension Station {
     storage.isTrying = false
     guard storage.unsaved.isEmpty else { return retryStorage() }
     storage.isFailing = false
+    outbox.allIsSaved()
     stopTimer(.storage)
     log(.notice, "the ledger is written again")
     faultCleared(Self.storageFault)

@@ -79,12 +79,12 @@ extension Station {
     undelivered.add(
       Undelivered.Entry(key: key, record: record, size: bytes.count, isUpdated: Undelivered.isUpdated(record)))
     undelivered.total += 1
-    lateWrites.append(.put(.undelivered, key: key, value: bytes))
+    persist(.put(.undelivered, key: key, value: bytes))
     for entry in undelivered.shed() {
       undelivered.dropped += 1
-      lateWrites.append(.delete(.undelivered, key: entry.key))
+      persist(.delete(.undelivered, key: entry.key))
     }
-    lateWrites.append(.put(.station, key: StationRecord.undelivered.rawValue, value: undelivered.counters.bytes))
+    persistStation(.undelivered)
   }
 
   /// What is kept, oldest first: `action`, `messageId`, `attempts`, `givenUpAt`, `reason`, `payload`.

@@ -62,13 +62,13 @@ struct SimulationTests {
   /// Each seeded bug is found, in worlds in which the core itself passes.
   @Test(arguments: Mutation.allCases) func seededBugsAreFound(mutation: Mutation) throws {
     var found: SimulationResult?
-    for seed in UInt64(1)...40 where found == nil {
+    for seed in UInt64(1)...80 where found == nil {
       var options = SimulationOptions(seed: seed, hours: 12)
       options.mutation = mutation
       let result = try run(options)
       if result.violation != nil { found = result }
     }
-    let result = try #require(found, "\(mutation.rawValue) was not found in 40 worlds")
+    let result = try #require(found, "\(mutation.rawValue) was not found in 80 worlds")
     let violation = try #require(result.violation)
     print("simulation: \(mutation.rawValue) found with seed \(result.options.seed): \(violation.invariant)")
     var sound = result.options

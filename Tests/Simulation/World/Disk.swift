@@ -29,7 +29,7 @@ final class Disk {
   private var real: RealLedger?
 
   var condition = Condition.sound
-  /// The next flush fails, and the one after it does not.
+  /// The next flush that has another one behind it fails, and that one does not.
   var failsOnce = false
   /// Added to every flush, milliseconds.
   var slowness: Int64 = 0
@@ -69,10 +69,13 @@ final class Disk {
     if let kind = failure(of: group) {
       lastFailureAt = world.time
       failsSinceLastStore = true
-      failsOnce = false
-      if world.mutation != .commitsAfterAFailure { failedEpoch = max(failedEpoch ?? 0, group.epoch) }
+      if failsOnce, !waiting.isEmpty {
+        failsOnce = false
+        world.troubles.flushFailedOnce()
+      }
       world.coverage.count("commitsFailed")
-      if kind == .medium, world.dice.chance(0.3) { uncertain.append(group.writes) }
+      if kind == .medium, !isRefused(group), world.dice.chance(0.3) { uncertain.append(group.writes) }
+      if world.mutation != .commitsAfterAFailure { failedEpoch = max(failedEpoch ?? 0, group.epoch) }
       return answer(group.id, LedgerFailure(kind, "simulated: \(kind.rawValue)", keys: []))
     }
     uncertain = []
@@ -84,9 +87,12 @@ final class Disk {
     answer(group.id, nil)
   }
 
+  /// Something before it failed, and the core did not know: it is not even tried.
+  private func isRefused(_ group: Group) -> Bool { failedEpoch.map { group.epoch <= $0 } ?? false }
+
   private func failure(of group: Group) -> LedgerFailure.Kind? {
-    if let failedEpoch, group.epoch <= failedEpoch { return .medium }
-    if failsOnce { return .medium }
+    if isRefused(group) { return .medium }
+    if failsOnce, !waiting.isEmpty { return .medium }
     guard case .failing(let kind) = condition, kind != .full || !group.writes.allSatisfy(\.isRemoval) else {
       return nil
     }

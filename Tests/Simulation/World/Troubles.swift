@@ -134,6 +134,13 @@ final class Troubles {
     world.armCut(after: Int(world.dice.within(0...10)))
   }
 
+  /// So is this, before the core can write it again.
+  func flushFailedOnce() {
+    guard !isOver, world.scenario.mean(.power) != nil, world.dice.chance(0.5) else { return }
+    cutDuration = world.dice.within(500...5_000)
+    world.armCut(after: Int(world.dice.within(0...20)))
+  }
+
   func cutNow() {
     let isPower = world.dice.chance(0.6)
     world.coverage.count(isPower ? "powerCuts" : "crashes")
