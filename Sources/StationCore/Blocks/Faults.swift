@@ -11,10 +11,22 @@ extension Station {
     }
   }
 
+  /// Faults that end a transaction; all others of severity high suspend it.
+  private static let endingFaults: [String: ReasonEnumType] = ["EmergencyStop": .emergencyStop]
+
+  /// Faults of the meter that is billed by.
+  private static let meterFaults: Set<String> = [
+    "PowerMeterFailure", "EnergyRegisterChanged", "PowerMeterIdentityMismatch",
+  ]
+
   /// Faults that may be active at one time; a further one is logged and blocks nothing new.
   private static let maxFaults = 64
 
   mutating func faultRaised(_ fault: HardwareFault) {
+    var fault = fault
+    if Self.meterFaults.contains(fault.name), flag(Setting.continueWithoutMeter, default: false) {
+      fault.severity = .low
+    }
     guard !faults.contains(where: { $0.isSame(as: fault) }) else { return }
     guard faults.count < Self.maxFaults else {
       log(.error, "more than \(Self.maxFaults) faults, \(fault.name) is not recorded")
@@ -23,12 +35,15 @@ extension Station {
     faults.append(fault)
     log(.error, "fault \(fault.name) at \(fault.place)")
     notifyProblem(fault, active: true)
-    // E06.FR.16 is for transactions that a fault ends; here they are suspended, and told so.
+    guard fault.severity == .high else { return }
     for index in evses.indices where evses[index].transaction != nil && evses[index].ending == nil {
       let connector = evses[index].transaction?.connector ?? 1
-      if fault.severity == .high, fault.evse == 0 || fault.evse == evses[index].id,
-        fault.connector == nil || fault.connector == connector
-      {
+      guard fault.evse == 0 || fault.evse == evses[index].id, fault.connector == nil || fault.connector == connector
+      else { continue }
+      if let reason = Self.endingFaults[fault.name] {
+        // E06.FR.16
+        endTransaction(at: index, trigger: .abnormalCondition, reason: reason)
+      } else {
         sendUpdated(at: index, trigger: .abnormalCondition)
       }
     }
@@ -45,16 +60,32 @@ extension Station {
   mutating func setLockProblem(evse index: Int, connector: Int, _ problem: Bool) {
     let component = ComponentID(
       "ConnectorPlugRetentionLock", evse: evses[index].id, connector: evses[index].connectors[connector].id)
-    guard setProblem(component, problem), isHeard else { return }
-    tell(problemEvent(component, problem, cause: "ConnectorLockFailure"))
+    let place = VariableAddress(component, VariableID("Problem"))
+    guard setFlag(place, problem), isHeard else { return }
+    tell(event(at: place, problem, cause: "ConnectorLockFailure"))
   }
 
   /// Tells a fault (G05.FR.02): each that is raised by its name, its end when it was the last one of its place.
   private mutating func notifyProblem(_ fault: HardwareFault, active: Bool) {
-    let others = faults.contains { $0.evse == fault.evse && $0.connector == fault.connector }
-    let changed = setProblem(fault.component, active || others)
+    let place = place(of: fault)
+    let others = faults.contains { self.place(of: $0) == place }
+    let changed = setFlag(place, active || others)
     guard active || changed, isHeard else { return }
-    tell(problemEvent(fault.component, active || others, cause: fault.name))
+    tell(event(at: place, active || others, cause: fault.name))
+  }
+
+  /// The variable that says it: of the standardized component when the station has that, else `Problem` of the connector,
+  /// the EVSE or the station.
+  private func place(of fault: HardwareFault) -> VariableAddress {
+    if let (name, variable) = HardwareFault.places[fault.name] {
+      for evse in fault.evse == 0 ? [nil] : [fault.evse, nil] {
+        for connector in [fault.connector, nil] {
+          let component = ComponentID(name, evse: evse, connector: evse == nil ? nil : connector)
+          if model.component(component) != nil { return VariableAddress(component, VariableID(variable)) }
+        }
+      }
+    }
+    return VariableAddress(fault.component, VariableID("Problem"))
   }
 
   /// The ledger was found damaged: told whenever the CSMS can be reached, also after a further restart.
@@ -62,26 +93,28 @@ extension Station {
     log(.error, damage.text)
     let fault = HardwareFault(name: "LedgerDamaged", evse: 0, severity: .low)
     if !faults.contains(where: { $0.isSame(as: fault) }) { faults.append(fault) }
-    _ = setProblem(fault.component, true)
-    enqueue(problemEvent(fault.component, true, cause: fault.name), transactionID: nil)
+    let place = place(of: fault)
+    _ = setFlag(place, true)
+    enqueue(event(at: place, true, cause: fault.name), transactionID: nil)
   }
 
-  /// Puts `Problem` into the device model; true when that changed it.
-  private mutating func setProblem(_ component: ComponentID, _ problem: Bool) -> Bool {
-    let variable = VariableID("Problem")
-    let value = problem ? "true" : "false"
-    let before = model.value(component, variable)
-    guard before != value, before != nil || problem else { return false }
-    setByStation(value, VariableAddress(component, variable))
+  /// Puts it into the device model; true when that changed it.
+  private mutating func setFlag(_ place: VariableAddress, _ isSet: Bool) -> Bool {
+    let value = isSet ? "true" : "false"
+    let before = model.value(place.component, place.variable)
+    guard before != value, before != nil || isSet else { return false }
+    setByStation(value, place)
     return true
   }
 
-  private mutating func problemEvent(_ component: ComponentID, _ problem: Bool, cause: String) -> NotifyEventRequest {
+  private mutating func event(at place: VariableAddress, _ isSet: Bool, cause: String) -> NotifyEventRequest {
+    let component = place.component
     let evse = component.evse.map { EVSEType(id: $0, connectorId: component.connector) }
     let event = EventDataType(
-      actualValue: problem ? "true" : "false", component: ComponentType(name: component.name, evse: evse),
+      actualValue: isSet ? "true" : "false",
+      component: ComponentType(name: component.name, evse: evse, instance: component.instance),
       eventId: nextEventID(), eventNotificationType: .hardWiredNotification, timestamp: timestamp,
-      trigger: .delta, variable: VariableType(name: "Problem"), cleared: problem ? nil : true, techInfo: cause)
+      trigger: .delta, variable: VariableType(name: place.variable.name), cleared: isSet ? nil : true, techInfo: cause)
     return NotifyEventRequest(eventData: [event], generatedAt: timestamp, seqNo: 0)
   }
 
@@ -101,7 +134,23 @@ extension HardwareFault {
     name == other.name && evse == other.evse && connector == other.connector
   }
 
-  /// The component whose `Problem` it is.
+  /// Faults by name, and what says them where the station has it (Part 2, appendices 3.2).
+  static let places: [String: (component: String, variable: String)] = [
+    "EmergencyStop": ("EmergencyStopSensor", "Tripped"),
+    "GroundFailure": ("RCD", "Tripped"), "RCDSelfTestFailed": ("RCD", "Problem"),
+    "OverTemperature": ("TemperatureSensor", "Active"), "TemperatureSensorFailure": ("TemperatureSensor", "Problem"),
+    "ContactorWelded": ("PowerContactor", "Problem"), "ContactorFailure": ("PowerContactor", "Problem"),
+    "ContactorFailedToClose": ("PowerContactor", "Problem"), "RelayDaemonFailure": ("PowerContactor", "Problem"),
+    "PowerMeterFailure": ("FiscalMetering", "Problem"), "EnergyRegisterChanged": ("FiscalMetering", "Problem"),
+    "PowerMeterIdentityMismatch": ("FiscalMetering", "Problem"),
+    "SupplyFailure": ("ELVSupply", "Fallback"),
+    "ControlPilotFailure": ("CPPWMController", "Problem"), "DiodeFault": ("CPPWMController", "Problem"),
+    "VentilationUnavailable": ("CPPWMController", "Problem"),
+    "CaseOpened": ("CaseAccessSensor", "Active"), "Tilted": ("TiltSensor", "Active"),
+    "WaterDetected": ("FloodSensor", "Active"), "TokenReaderFailure": ("TokenReader", "Problem"),
+  ]
+
+  /// The component whose `Problem` it is when no other one says it.
   var component: ComponentID {
     let name = evse == 0 ? "ChargingStation" : connector == nil ? "EVSE" : "Connector"
     return ComponentID(name, evse: evse == 0 ? nil : evse, connector: connector)

@@ -3,7 +3,7 @@ import OCPP
 
 /// A limit of what an EVSE may draw, by name, so that "why 10 A?" has an answer.
 public struct CurrentLimit: Hashable, Sendable {
-  /// `evse`, `cable` or `supply`.
+  /// `evse`, `cable`, `supply` or `temperature`.
   public var name: String
   /// Milliamperes per phase.
   public var milliamperes: Int64
@@ -73,6 +73,9 @@ extension Station {
       result.append(CurrentLimit(name: "cable", milliamperes: Int64(rating) * 1000))
     }
     if let supply = supplyCurrent { result.append(CurrentLimit(name: "supply", milliamperes: supply)) }
+    if let limit = temperatureLimit(at: index) {
+      result.append(CurrentLimit(name: "temperature", milliamperes: limit))
+    }
     return result
   }
 

@@ -71,6 +71,8 @@ enum Setting {
   static let queueAllMessages = VariableAddress("OCPPCommCtrlr", "QueueAllMessages")
   static let outboxMaxBytes = VariableAddress("InternalCtrlr", "OutboxMaxBytes")
   static let startTransactionsWithoutStorage = VariableAddress("InternalCtrlr", "StartTransactionsWithoutStorage")
+  /// Charging goes on while the EVSE's meter cannot be read or contradicts itself; otherwise it is suspended.
+  static let continueWithoutMeter = VariableAddress("InternalCtrlr", "ContinueWithoutMeter")
   static let continueTransactionsWithoutStorage = VariableAddress("InternalCtrlr", "ContinueTransactionsWithoutStorage")
 
   static let timeSource = VariableAddress("ClockCtrlr", "TimeSource")

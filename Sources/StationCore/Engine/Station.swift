@@ -31,6 +31,7 @@ public struct Station: Sendable {
   var evses: [EVSE]
   var meterValues = MeterValues()
   var faults: [HardwareFault] = []
+  var temperatures = Temperatures()
   var storage = Storage()
   var clock: Clock
   var undelivered: Undelivered
@@ -222,6 +223,7 @@ public struct Station: Sendable {
     case .token(let presentation): tokenPresented(presentation)
     case .faultRaised(let fault): faultRaised(fault)
     case .faultCleared(let fault): faultCleared(fault)
+    case .temperature(let sensor, let value): temperatureRead(sensor, value)
     }
   }
 

@@ -1,3 +1,4 @@
+import DeviceModel
 import OCPP
 
 /// `HardwareEvent` and `HardwareCommand` as JSON values, and back to equal ones.
@@ -20,6 +21,14 @@ extension HardwareEvent {
     case .token(let presentation): return .members(["token": presentation.journal])
     case .faultRaised(let fault): return .members(["faultRaised": fault.journal])
     case .faultCleared(let fault): return .members(["faultCleared": fault.journal])
+    case .temperature(let sensor, let value):
+      return .tagged(
+        "temperature",
+        [
+          "component": .string(sensor.name), "instance": sensor.instance.map { .string($0) },
+          "evse": sensor.evse.map { .int($0) }, "connector": sensor.connector.map { .int($0) },
+          "milliCelsius": value.map { .integer($0) },
+        ])
     }
   }
 
@@ -42,6 +51,12 @@ extension HardwareEvent {
     case "token": self = .token(try TokenPresentation(journal: fields))
     case "faultRaised": self = .faultRaised(try HardwareFault(journal: fields))
     case "faultCleared": self = .faultCleared(try HardwareFault(journal: fields))
+    case "temperature":
+      self = .temperature(
+        sensor: ComponentID(
+          try fields.string("component"), instance: try fields.stringIfPresent("instance"),
+          evse: try fields.intIfPresent("evse"), connector: try fields.intIfPresent("connector")),
+        milliCelsius: try fields.int64IfPresent("milliCelsius"))
     default: throw tagged.unknown()
     }
   }

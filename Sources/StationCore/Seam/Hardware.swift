@@ -1,3 +1,4 @@
+import DeviceModel
 import OCPP
 
 /// What the core and the hardware say to each other. Drivers, simulated or real, speak only this.
@@ -108,6 +109,8 @@ public enum HardwareEvent: Hashable, Sendable {
   case token(TokenPresentation)
   case faultRaised(HardwareFault)
   case faultCleared(HardwareFault)
+  /// A temperature sensor, in thousandths of a degree Celsius; `nil`: it cannot be read, or not for too long.
+  case temperature(sensor: ComponentID, milliCelsius: Int64?)
 }
 
 /// What the core tells the hardware.

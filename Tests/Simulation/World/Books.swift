@@ -351,6 +351,8 @@ final class Books {
       let event = transactions[request.transactionInfo.transactionId]?.events[request.seqNo]
     else { return world.violated("nothing is invented", "sent \(String(decoding: frame, as: UTF8.self))") }
     let name = "event \(request.seqNo) of \(request.transactionInfo.transactionId)"
+    // The late answer to the transmission before came while this one waited for the ledger.
+    if let held = event.held, same(held, request) { return }
     guard let stored = outboxIDs[id].flatMap({ world.disk.outbox[$0] }), stored.messageID == id else {
       return world.violated("durable before visible", "\(name) leaves and the ledger does not have it")
     }
@@ -433,7 +435,6 @@ final class Books {
 
   /// The process is gone: what was not stored never was.
   func processEnded() {
-    if world.wallOffset != 0 { clockDisturbed() }
     for index in world.site.bays.indices { world.site.bays[index].toldPilot = .a }
     toldCable = [:]
     for id in order.suffix(200) {
@@ -462,6 +463,8 @@ final class Books {
         open[transaction.evse] = nil
       }
     }
+    // Also of those that only the lost part had ended.
+    if world.wallOffset != 0 { clockDisturbed() }
   }
 
   private func queued(_ message: QueuedMessage) -> Queued? {

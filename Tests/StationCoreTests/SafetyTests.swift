@@ -1,0 +1,105 @@
+import DeviceModel
+import OCPP
+import StationCore
+import Testing
+
+/// What real hardware can report: temperatures, an emergency stop, a silent meter, and how the CSMS learns of it.
+@Suite("Safety: temperature, emergency stop, meter")
+struct SafetyTests {
+  private static let settings = ["TxCtrlr/TxStartPoint": "EVConnected"]
+
+  private func charging(_ settings: [String: String] = [:]) -> StationBench {
+    let bench = StationBench(Self.settings.merging(settings) { $1 }, folder: "ac-gpio-modbus").boot()
+    bench.plugIn()
+    bench.swipe()
+    bench.pilot(.c)
+    bench.wait(seconds: 1)
+    return bench
+  }
+
+  private let sensor = ComponentID("TemperatureSensor")
+
+  private func heat(_ bench: StationBench, _ milliCelsius: Int64?) {
+    bench.input(.hardware(.temperature(sensor: sensor, milliCelsius: milliCelsius)))
+  }
+
+  @Test func heatLowersTheCurrentBeforeItStopsIt() {
+    let bench = charging()
+    #expect(bench.contactorClosed[1] == true && bench.offers[1] == 32_000)
+    heat(bench, 59_900)
+    #expect(bench.offers[1] == 32_000)
+    heat(bench, 70_000)
+    #expect(bench.offers[1] == 19_000)
+    #expect(bench.station.snapshot.evses[0].limits.contains { $0.name == "temperature" && $0.milliamperes == 19_000 })
+    heat(bench, 79_900)
+    #expect(bench.offers[1] == 6000 && bench.contactorClosed[1] == true)
+    heat(bench, 80_000)
+    #expect(bench.offers[1] == nil && bench.contactorClosed[1] == false)
+    let told = bench.calls("NotifyEvent").last
+    #expect(told?.text("eventData.0.component.name") == "TemperatureSensor")
+    #expect(told?.text("eventData.0.variable.name") == "Active")
+    #expect(told?.text("eventData.0.techInfo") == "OverTemperature")
+    // Cooler than MaxSet, but not yet recovered.
+    heat(bench, 61_000)
+    #expect(bench.contactorClosed[1] == false)
+    heat(bench, 59_000)
+    bench.wait(seconds: 1)
+    #expect(bench.offers[1] == 32_000 && bench.contactorClosed[1] == true)
+    #expect(bench.station.model.value(sensor, VariableID("Temperature")) == "59")
+  }
+
+  @Test func anUnreadableSensorIsNotTakenForCool() {
+    let bench = charging()
+    heat(bench, 20_000)
+    heat(bench, nil)
+    #expect(bench.offers[1] == 6000)
+    heat(bench, 20_000)
+    bench.wait(seconds: 10)
+    #expect(bench.offers[1] == 32_000)
+  }
+
+  /// A tenth of a degree up and down does not move the duty cycle.
+  @Test func deratingDoesNotFollowEveryTenth() {
+    let bench = charging()
+    heat(bench, 65_000)
+    let offer = bench.offers[1]
+    var changes = 0
+    for step in 0..<50 {
+      heat(bench, 65_000 + (step % 2 == 0 ? 100 : -100))
+      if bench.offers[1] != offer { changes += 1 }
+    }
+    #expect(changes == 0)
+  }
+
+  // Proves: E06.FR.16
+  @Test func anEmergencyStopEndsTheTransaction() {
+    let bench = charging()
+    let fault = HardwareFault(name: "EmergencyStop", evse: 0)
+    bench.input(.hardware(.faultRaised(fault)))
+    bench.wait(seconds: 2)
+    #expect(bench.contactorClosed[1] == false)
+    let ended = bench.calls("TransactionEvent").last
+    #expect(ended?.text("eventType") == "Ended" && ended?.text("triggerReason") == "AbnormalCondition")
+    #expect(ended?.text("transactionInfo.stoppedReason") == "EmergencyStop")
+    let told = bench.calls("NotifyEvent").last
+    #expect(told?.text("eventData.0.component.name") == "EmergencyStopSensor")
+    #expect(told?.text("eventData.0.variable.name") == "Tripped")
+    #expect(bench.calls("StatusNotification").last?.text("connectorStatus") == "Faulted")
+    bench.swipe()
+    #expect(bench.contactorClosed[1] == false)
+    bench.input(.hardware(.faultCleared(fault)))
+    #expect(bench.calls("StatusNotification").last?.text("connectorStatus") == "Occupied")
+  }
+
+  @Test(arguments: [false, true]) func aSilentMeterSuspendsUnlessConfigured(goesOn: Bool) {
+    let bench = charging(["InternalCtrlr/ContinueWithoutMeter": "\(goesOn)"])
+    let fault = HardwareFault(name: "PowerMeterFailure", evse: 1)
+    bench.input(.hardware(.faultRaised(fault)))
+    bench.wait(seconds: 2)
+    #expect(bench.contactorClosed[1] == goesOn)
+    #expect(bench.calls("NotifyEvent").last?.text("eventData.0.component.name") == "FiscalMetering")
+    bench.input(.hardware(.faultCleared(fault)))
+    bench.wait(seconds: 2)
+    #expect(bench.contactorClosed[1] == true)
+  }
+}
