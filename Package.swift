@@ -18,6 +18,9 @@ let program: [LinkerSetting] = [
 
 let c: [CSetting] = [.define("_GNU_SOURCE"), .unsafeFlags(["-Wall", "-Wextra", "-Werror"])]
 
+// relayd is C and locks its memory: the Swift runtime, which the linking compiler names, stays out of it.
+let onlyC: [LinkerSetting] = [.unsafeFlags(["-nostartfiles", "-Xclang-linker", "-Wl,--push-state,--as-needed"], .when(platforms: [.linux]))]
+
 let nio: [Target.Dependency] = [
   .product(name: "NIOCore", package: "swift-nio"),
   .product(name: "NIOPosix", package: "swift-nio"),
@@ -55,7 +58,7 @@ let package = Package(
     .target(name: "CGPIOD", cSettings: c, linkerSettings: [.linkedLibrary("gpiod")]),
     .target(name: "CRelay", cSettings: c),
     .executableTarget(
-      name: "station-relayd", dependencies: ["CRelay", "CGPIOD"], cSettings: c, linkerSettings: program),
+      name: "station-relayd", dependencies: ["CRelay", "CGPIOD"], cSettings: c, linkerSettings: program + onlyC),
     .target(
       name: "Hardware", dependencies: ["OCPP", "DeviceModel", "StationCore", "CModbus", "CGPIOD", "CRelay"],
       swiftSettings: settings),
