@@ -3,11 +3,21 @@ public enum DriverBinding: Hashable, Sendable {
   /// The simulated hardware, by the file's word or because no component has a driver.
   case simulated(ComponentID)
   case meter(MeterBinding)
+  case evseController(EVSEControllerBinding)
+  case safetyController(SafetyControllerBinding)
+  case controllerPart(ControllerPartBinding)
+  case tokenReader(TokenReaderBinding)
+  case temperature(TemperatureBinding)
 
   public var component: ComponentID {
     switch self {
     case .simulated(let component): return component
     case .meter(let binding): return binding.component
+    case .evseController(let binding): return binding.component
+    case .safetyController(let binding): return binding.component
+    case .controllerPart(let binding): return binding.component
+    case .tokenReader(let binding): return binding.component
+    case .temperature(let binding): return binding.component
     }
   }
 }

@@ -21,6 +21,27 @@ struct DriverKind: Sendable {
     DriverKind(name: "modbus-tcp", components: ["FiscalMetering"], runs: false) { place, check in
       ModbusMeterCheck.tcp(place, &check)
     },
+    DriverKind(name: "modbus-evse-rtu", components: ["CPPWMController"], runs: true) { place, check in
+      EVSEControllerCheck.rtu(place, &check)
+    },
+    DriverKind(name: "modbus-evse-tcp", components: ["CPPWMController"], runs: true) { place, check in
+      EVSEControllerCheck.tcp(place, &check)
+    },
+    DriverKind(name: "mcu-serial", components: ["CPPWMController"], runs: true) { place, check in
+      SafetyControllerCheck.check(place, &check)
+    },
+    DriverKind(name: ControllerRules.kind, components: ControllerRules.parts, runs: true) { place, check in
+      ControllerRules.fields(place, &check)
+    },
+    DriverKind(name: "evdev", components: ["TokenReader"], runs: true) { place, check in
+      TokenReaderCheck.evdev(place, &check)
+    },
+    DriverKind(name: "pn532-serial", components: ["TokenReader"], runs: true) { place, check in
+      TokenReaderCheck.pn532(place, &check)
+    },
+    DriverKind(name: "sysfs-temperature", components: ["TemperatureSensor"], runs: true) { place, check in
+      TemperatureCheck.check(place, &check)
+    },
   ]
 
   static func named(_ name: String) -> DriverKind? { all.first { $0.name == name } }
@@ -56,6 +77,8 @@ struct DriverCheck: Sendable {
   /// Models that were read, by name; `nil`: it cannot be had, which was reported.
   private var models: [String: MeterModel?] = [:]
   private(set) var bindings: [DriverBinding] = []
+  /// Every `driver` object of the folder, for rules that several of them make together.
+  private(set) var places: [DriverPlace] = []
   private var claims: [(claim: ResourceClaim, component: ComponentID)] = []
 
   init(problems: ProblemList, meters: MeterLibrary) {
@@ -65,6 +88,7 @@ struct DriverCheck: Sendable {
 
   mutating func check(_ place: DriverPlace) {
     guard let kind = DriverKind.named(place.kind) else { return }
+    places.append(place)
     if !kind.components.isEmpty, !kind.components.contains(where: { CaseFold.equal($0, place.component.name) }) {
       problems.add(
         .error, at: place.node, "driver kind \"\(kind.name)\" cannot serve \(place.component)",
@@ -72,6 +96,9 @@ struct DriverCheck: Sendable {
     }
     for claim in kind.check(place, &self) { add(claim, place.component) }
   }
+
+  /// What can be said only when all drivers are known.
+  mutating func finish() { ControllerRules.check(&self) }
 
   mutating func add(_ binding: DriverBinding) { bindings.append(binding) }
 
