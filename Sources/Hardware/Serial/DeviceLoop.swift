@@ -41,7 +41,11 @@ final class DeviceLoop<Session: DeviceSession>: @unchecked Sendable {
     lock.with {
       guard !isRunning, !isStopping else { return true }
       var pair: [Int32] = [0, 0]
-      guard pipe2(&pair, O_CLOEXEC | O_NONBLOCK) == 0 else { return false }
+      guard pipe(&pair) == 0 else { return false }
+      for end in pair {
+        _ = fcntl(end, F_SETFD, FD_CLOEXEC)
+        _ = fcntl(end, F_SETFL, O_NONBLOCK)
+      }
       wake = pair
       isRunning = HardwareThread.start(name) { self.run() }
       if !isRunning { closePipe() }
