@@ -11,6 +11,9 @@ public struct ComponentID: Hashable, Sendable {
   public let connector: Int?
   private let fold: UInt64
 
+  /// Whether this is its name; case does not count.
+  public func isNamed(_ name: String) -> Bool { CaseFold.equal(self.name, name) }
+
   public init(_ name: String, instance: String? = nil, evse: Int? = nil, connector: Int? = nil) {
     self.name = name
     self.instance = instance?.isEmpty == true ? nil : instance

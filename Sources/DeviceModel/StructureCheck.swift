@@ -115,6 +115,7 @@ extension Loader {
           expected: "one of \(kinds)")
       }
     }
+    check.finish()
     problems = check.problems
     bindings = check.bindings
   }

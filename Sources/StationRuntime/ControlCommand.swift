@@ -5,6 +5,11 @@ import StationCore
 
 /// One command of the control socket, checked as far as it can be without looking at the station.
 enum ControlCommand: Hashable {
+  /// What somebody who stands in front of real hardware may ask of it.
+  enum Maintenance: String, CaseIterable {
+    case acceptMeter, resetRCD
+  }
+
   enum RebootCause: String, CaseIterable {
     case powerLoss, watchdog, localReset
   }
@@ -17,11 +22,13 @@ enum ControlCommand: Hashable {
   case subscribe(Set<String>)
   case quirks
   case undelivered(discard: Bool)
+  case maintenance(Maintenance, evse: Int)
 
   /// The names of the commands, in the order of the contract.
   static let names = [
     "state", "plugIn", "plugOut", "swipe", "ev", "fault", "network", "meter", "lock", "reboot", "dataTransfer",
     "iso15118.certificateRequest", "display", "subscribe", "quirks", "undelivered",
+    "maintenance",
   ]
   /// The names of the events.
   static let events = ["connector", "transaction", "meter", "display", "csms"]
@@ -72,6 +79,9 @@ enum ControlCommand: Hashable {
       self = .quirks
     case "undelivered":
       self = .undelivered(discard: try fields.bool("discard") ?? false)
+    case "maintenance":
+      self = .maintenance(
+        try fields.required("action", fields.choice("action", Maintenance.self)), evse: try Self.evse(fields))
     case "iso15118.certificateRequest", "display":
       throw ControlError("this station does not have that function yet")
     case let name:

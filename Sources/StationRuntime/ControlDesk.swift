@@ -87,6 +87,9 @@ final class ControlDesk {
       succeed(client, id, fields)
       // Nobody waits for it: what is discarded has just been given out.
       if discard { runtime.give(.control(id: 0, .discardUndelivered)) }
+    case .maintenance(let action, let evse):
+      try runtime.maintain(action, evse: evse)
+      succeed(client, id)
     case .reboot(let cause):
       succeed(client, id)
       switch cause {

@@ -19,6 +19,8 @@ import StationCore
 /// | `time-scale` | 1...10000: how much faster than real time the station's clocks run | 1 |
 /// | `simulation-state` | `keep`: the simulated hardware is as it was after a restart; `fresh`: it is not | `fresh` |
 /// | `boot-reason` | the reason in BootNotification | `PowerUp`, or the one left by the process before |
+/// | `meters-dir` | directory of meter models | `meters` in or beside the config directory, then the installed one |
+/// | `relayd` | program that holds the power lines; `socket:PATH`: the socket of one that runs by itself | `station-relayd` beside this program |
 /// | `supervised` | flag: a restart ends the process with exit code 0, the supervisor starts it again | the process executes itself again |
 public struct RuntimeOptions: Hashable, Sendable {
   public var configDirectory: String
@@ -36,6 +38,8 @@ public struct RuntimeOptions: Hashable, Sendable {
   public var timeScale = 1
   public var keepsSimulation = false
   public var bootReason: String?
+  public var metersDirectory: String?
+  public var relayd: String?
   public var isSupervised = false
 
   public init(configDirectory: String, dataDirectory: String) {
@@ -90,6 +94,8 @@ public struct RuntimeOptions: Hashable, Sendable {
     messageLog = values.removeValue(forKey: "message-log")
     journal = values.removeValue(forKey: "journal")
     bootReason = values.removeValue(forKey: "boot-reason")
+    metersDirectory = values.removeValue(forKey: "meters-dir")
+    relayd = values.removeValue(forKey: "relayd")
     if let value = values.removeValue(forKey: "log-level") {
       guard let level = LogLevel.allCases.first(where: { "\($0)" == value }) else {
         let names = LogLevel.allCases.map { "\($0)" }.joined(separator: ", ")

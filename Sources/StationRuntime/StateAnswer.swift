@@ -1,3 +1,4 @@
+import DeviceModel
 import Hardware
 import Ledger
 import OCPP
@@ -19,9 +20,13 @@ extension StationRuntime {
               member("registration", .string(core.registration)), member("protocol", text(core.subprotocol)),
             ])),
           member("network", .object([member("online", .bool(isOnline))])),
-          member("hardware", "simulated"),
-          member("faults", faults(hardware.stationFaults)),
-          member("meter", meter(hardware.mainMeterReading)),
+          member("hardware", hardwareKind), member("drivers", .array((drivers?.all ?? []).map(driver))),
+          member("faults", drivers == nil ? faults(hardware.stationFaults) : names(core.faults)),
+          member(
+            "meter",
+            meter(
+              drivers?.overrules(.meter(MeterReading(evse: 0))) == true
+                ? meters[0] ?? MeterReading(evse: 0) : hardware.mainMeterReading)),
           member("clock", .string(core.clockSource.rawValue)),
           member("queuedMessages", .int(core.queuedMessages)), member("queuedBytes", .int(core.queuedBytes)),
           member("thinnedMessages", .int(core.thinnedMessages)),
@@ -50,13 +55,15 @@ extension StationRuntime {
         "connectors",
         .array(
           evse.connectors.map { connector in
-            self.connector(connector, snapshot?.connectors.first { $0.id == connector.id })
+            self.connector(
+              connector, hasRealPilot(evse.id) ? nil : snapshot?.connectors.first { $0.id == connector.id })
           })),
     ]
     if let snapshot {
-      members.append(member("contactorClosed", .bool(snapshot.contactorClosed)))
-      members.append(member("meter", meter(snapshot.meter)))
-      members.append(member("faults", faults(snapshot.faults)))
+      members.append(member("contactorClosed", contactor(evse.id, snapshot.contactorClosed)))
+      let isMetered = drivers?.overrules(.meter(MeterReading(evse: evse.id))) == true
+      members.append(member("meter", meter(isMetered ? evse.meter ?? MeterReading(evse: evse.id) : snapshot.meter)))
+      members.append(member("faults", drivers == nil ? faults(snapshot.faults) : names(evse.faults)))
     }
     let limits = evse.limits.map { limit in
       JSONValue.object([member("name", .string(limit.name)), member("currentA", thousandths(limit.milliamperes))])
@@ -64,6 +71,38 @@ extension StationRuntime {
     members.append(member("limits", .array(limits)))
     return .object(members)
   }
+
+  private var hardwareKind: JSONValue {
+    guard let drivers else { return "simulated" }
+    let physical = ["PowerContactor", "CPPWMController", "FiscalMetering"]
+    let isWhole = core.snapshot.evses.allSatisfy { evse in physical.allSatisfy { drivers.serves($0, evse: evse.id) } }
+    return isWhole ? "real" : "mixed"
+  }
+
+  private func hasRealPilot(_ evse: Int) -> Bool { drivers?.serves("CPPWMController", evse: evse) == true }
+
+  /// What the mirror of a real contactor says; `null` when nobody knows.
+  private func contactor(_ evse: Int, _ simulated: Bool) -> JSONValue {
+    guard let drivers, drivers.serves("PowerContactor", evse: evse) else { return .bool(simulated) }
+    guard case .contactor(let closed)? = drivers.state("PowerContactor", evse: evse)?.lastValue else { return .null }
+    return .bool(closed)
+  }
+
+  private func driver(_ state: DriverState) -> JSONValue {
+    var members = [
+      member("component", .string(state.component.name)),
+      member("evse", state.component.evse.map { .int($0) } ?? .null),
+      member("kind", .string(state.kind)),
+    ]
+    members += state.health.json
+    if let lastGood = state.lastGood {
+      members.append(member("ageMs", .int(Int(max(0, (MonotonicTime.now - lastGood).milliseconds)))))
+    }
+    if case .temperature(let value)? = state.lastValue { members.append(member("celsius", thousandths(value))) }
+    return .object(members)
+  }
+
+  private func names(_ faults: [String]) -> JSONValue { .array(faults.map(JSONValue.string)) }
 
   private func transaction(_ transaction: StationSnapshot.Transaction) -> JSONValue {
     .object([

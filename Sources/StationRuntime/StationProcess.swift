@@ -76,7 +76,7 @@ public enum StationProcess {
         runtime.write(.error, "the control socket \(options.controlSocket) does not accept clients: \(error)")
         finish(.exit(.controlSocket))
       }
-      runtime.write(.info, "control socket \(options.controlSocket), simulated hardware, process \(getpid())")
+      runtime.write(.info, "control socket \(options.controlSocket), \(runtime.hardwareText), process \(getpid())")
       runtime.start(link)
       let bound = NIOLoopBound(runtime, eventLoop: loop)
       reports.deliver { input in loop.execute { bound.value.give(input) } }
@@ -109,7 +109,9 @@ public enum StationProcess {
         .configuration,
         ["stationd: --ocpp-version \(version): expected \(OCPPVersion.v201.rawValue), the only one so far"])
     }
-    let model = try load(options, log, clock)
+    let loaded = try load(options, log, clock)
+    let model = loaded.model
+    let drivers = try drivers(loaded, options)
 
     let ledger: Ledger
     let snapshot: LedgerSnapshot
@@ -138,6 +140,7 @@ public enum StationProcess {
         topology: SimulatedEVSE.topology(of: model), at: now, restoring: saved, keepingCables: options.keepsSimulation),
       ledger: ledger, clock: clock, log: log)
     parts.simulationFile = simulationFile
+    parts.drivers = drivers
     let socket: ControlSocketFile
     do {
       if let path = options.messageLog { parts.messageLog = try MessageLog(path: path) }
@@ -157,16 +160,45 @@ public enum StationProcess {
 
   private static func load(
     _ options: RuntimeOptions, _ log: StationLog, _ clock: StationClock
-  ) throws(Failure) -> DeviceModel {
+  ) throws(Failure) -> LoadResult {
     let result = DeviceModel.load(
       directory: options.configDirectory, overridesFile: options.overrides, settings: options.settings,
-      forRunning: true)
+      metersDirectory: options.metersDirectory, forRunning: true)
     if result.errorCount > 0 {
       let report = CheckReport(result, directory: options.configDirectory)
       throw Failure(.configuration, [report.text + "stationd: the device model has errors, the station does not start"])
     }
     for problem in result.problems { log.write(.warning, problem.text, wall: clock.now.wall) }
-    return result.model
+    return result
+  }
+
+  /// The real hardware; `nil` when no component has a driver, or all are simulated.
+  private static func drivers(_ loaded: LoadResult, _ options: RuntimeOptions) throws(Failure) -> HardwareDrivers? {
+    let isReal = loaded.bindings.contains { if case .simulated = $0 { false } else { true } }
+    guard isReal else { return nil }
+    guard options.timeScale == 1 else {
+      throw Failure(
+        .configuration,
+        ["stationd: --time-scale \(options.timeScale): expected 1, because the station has real hardware"])
+    }
+    var kinds: [ComponentID: String] = [:]
+    for component in loaded.model.components { kinds[component.id] = component.driver?.kind }
+    return HardwareDrivers(loaded.bindings, kinds: kinds, relayd: relayd(options.relayd))
+  }
+
+  private static func relayd(_ option: String?) -> RelayLease.Daemon {
+    let prefix = "socket:"
+    if let option, option.hasPrefix(prefix) { return .socket(path: String(option.dropFirst(prefix.count))) }
+    return .child(program: option ?? (programDirectory.map { $0 + "/" } ?? "") + "station-relayd")
+  }
+
+  /// The directory of this program.
+  private static var programDirectory: String? {
+    var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+    let count = readlink("/proc/self/exe", &buffer, buffer.count)
+    guard count > 0 else { return nil }
+    let path = String(decoding: buffer.prefix(count), as: UTF8.self)
+    return path.lastIndex(of: "/").map { String(path[..<$0]) }
   }
 
   /// What the simulated hardware was like; what is not understood is said and taken as nothing.

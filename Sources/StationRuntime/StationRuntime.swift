@@ -28,6 +28,8 @@ public final class StationRuntime {
     public var messageLog: MessageLog?
     public var journal: (any InputRecorder)?
     public var simulationFile: SimulationFile?
+    /// What of the hardware is real; `nil`: all is simulated.
+    public var drivers: HardwareDrivers?
     /// Reads the machine's clocks.
     public var reading: () -> StationClock.Reading = { .now }
 
@@ -50,10 +52,13 @@ public final class StationRuntime {
   static let saveInterval = TimeAmount.milliseconds(250)
   /// How long an orderly stop may take before it is cut short, real time. `ProcessSignals` stands behind it.
   static let stopTime = TimeAmount.seconds(3)
+  /// How often the drivers hear that the loop is alive, real time.
+  static let feedInterval = TimeAmount.milliseconds(100)
 
   let loop: any EventLoop
   var core: any CoreMachine
   var hardware: SimulatedHardware
+  let drivers: HardwareDrivers?
   let ledger: any LedgerPort
   let clock: StationClock
   private let log: StationLog
@@ -80,6 +85,9 @@ public final class StationRuntime {
   /// Something of the simulated hardware changed that is not just energy counted.
   private var hardwareChanged = false
   private var saveScheduled = false
+  private var indicatorsAreDue = false
+  /// The last readings of real meters.
+  private(set) var meters: [Int: MeterReading] = [:]
   /// Set while an orderly stop is under way: how it ends.
   private var orderlyEnding: Ending?
 
@@ -94,6 +102,7 @@ public final class StationRuntime {
     self.loop = loop
     core = parts.core
     hardware = parts.hardware
+    drivers = parts.drivers
     ledger = parts.ledger
     clock = parts.clock
     log = parts.log
@@ -107,7 +116,10 @@ public final class StationRuntime {
   public func start(_ link: any LinkPort) {
     self.link = link
     give(.start)
-    give(hardware.start(at: now).map(Input.hardware))
+    startDrivers()
+    accept(hardware.start(at: now), isReal: false)
+    hardwareChanged = false
+    drain()
   }
 
   var now: StationTime { clock.time(at: reading()) }
@@ -166,6 +178,7 @@ public final class StationRuntime {
     }
     isDraining = false
     guard !isEnding else { return }
+    showIndicators()
     if hardwareChanged {
       hardwareChanged = false
       simulationFile?.save(hardware.saved.json.bytes)
@@ -234,12 +247,16 @@ public final class StationRuntime {
       link?.send(frame)
     case .ping: link?.ping()
     case .confirm: inputs.append(.stored)
-    case .hardware(let command): accept(hardware.execute(command, at: now))
+    case .hardware(let command):
+      carryOut(command)
+      accept(hardware.execute(command, at: now), isReal: false)
     case .setTimer(let id, let deadline):
       if !timers.set(id, at: deadline) { write(.error, "timer \(id.name) \(id.index) was not set: too many timers") }
     case .cancelTimer(let id): timers.cancel(id)
     case .controlReply(let id, let result): onControlReply?(id, result)
-    case .event(let event): onEvent?(event)
+    case .event(let event):
+      indicatorsAreDue = true
+      onEvent?(event)
     case .log(let level, let text): write(level, text)
     case .restart(let reason): end(.restart(reason, abrupt: false))
     case .stopped: end(orderlyEnding ?? .exit(.success))
@@ -257,8 +274,13 @@ public final class StationRuntime {
 
   // MARK: Hardware
 
-  private func accept(_ events: [HardwareEvent]) {
+  /// - Parameter isReal: Events of drivers; those of the simulated hardware count only where nothing is real.
+  private func accept(_ events: [HardwareEvent], isReal: Bool) {
     for event in events {
+      if let drivers {
+        if !isReal, drivers.overrules(event) { continue }
+        noticeArrival(event, drivers)
+      }
       inputs.append(.hardware(event))
       if case .meter = event { continue }
       hardwareChanged = true
@@ -268,9 +290,10 @@ public final class StationRuntime {
   /// Lets somebody or something outside act on the simulated hardware. What follows is handled, and what has to be kept
   /// is stored, before this returns.
   func stimulate(_ stimulus: Stimulus) -> ControlError? {
+    if let error = drivers?.refusal(of: stimulus) { return ControlError(error) }
     switch hardware.stimulus(stimulus, at: now) {
     case .success(let events):
-      accept(events)
+      accept(events, isReal: false)
       hardwareChanged = true
       drain()
       return nil
@@ -280,8 +303,74 @@ public final class StationRuntime {
 
   /// Brings the simulated hardware up to now.
   func advanceHardware() {
-    accept(hardware.advance(to: now))
+    accept(hardware.advance(to: now), isReal: false)
     drain()
+  }
+
+  // MARK: Real hardware
+
+  private func startDrivers() {
+    guard let drivers else { return }
+    let bound = NIOLoopBound(self, eventLoop: loop)
+    let loop = self.loop
+    drivers.start { report in loop.execute { bound.value.heard(report) } }
+    feed()
+  }
+
+  private func feed() {
+    guard !isEnding, let drivers else { return }
+    drivers.feed()
+    loop.assumeIsolated().scheduleTask(in: Self.feedInterval) { self.feed() }
+  }
+
+  private func stopDrivers() {
+    drivers?.stop()
+  }
+
+  /// `simulated hardware`, or the drivers.
+  var hardwareText: String {
+    guard let drivers else { return "simulated hardware" }
+    return drivers.all.map { "\($0.component) by \($0.kind)" }.joined(separator: ", ")
+  }
+
+  private func heard(_ report: DriverReport) {
+    guard !isEnding else { return }
+    let events = report.events(now: .now, wall: now.wall)
+    for case .meter(let reading) in events { meters[reading.evse] = reading }
+    accept(events, isReal: true)
+    drain()
+  }
+
+  func maintain(_ action: ControlCommand.Maintenance, evse: Int) throws(ControlError) {
+    switch action {
+    case .acceptMeter:
+      guard drivers?.acceptMeter(evse: evse) == true else { throw ControlError("evse \(evse) has no real meter") }
+    case .resetRCD:
+      guard drivers?.resetRCD(evse: evse) == true else {
+        throw ControlError("evse \(evse) has no RCD that can be reset from here")
+      }
+    }
+  }
+
+  private func carryOut(_ command: HardwareCommand) {
+    guard let reasons = drivers?.execute(command), !reasons.isEmpty else { return }
+    let text = reasons.map { "\($0.component) \($0.text)" }.sorted().joined(separator: ", ")
+    write(.warning, "a contactor is not closed: \(text)")
+  }
+
+  private func noticeArrival(_ event: HardwareEvent, _ drivers: HardwareDrivers) {
+    guard case .pilot(let evse, let connector, let state) = event, state == .b || state == .c || state == .d else {
+      return
+    }
+    let before = core.snapshot.evses.first { $0.id == evse }?.connectors.first { $0.id == connector }
+    if before?.plugged == false { drivers.vehicleArrived(evse: evse) }
+  }
+
+  /// Lights follow what the core says, once for a turn of the loop.
+  private func showIndicators() {
+    guard indicatorsAreDue, let drivers, drivers.hasIndicators else { return }
+    indicatorsAreDue = false
+    for evse in core.snapshot.evses { drivers.show(evse: evse.id, IndicatedState(evse)) }
   }
 
   // MARK: Network and restart, from the control socket
@@ -309,6 +398,7 @@ public final class StationRuntime {
   func restartAbruptly(_ reason: BootReasonEnumType) {
     guard !isEnding else { return }
     isEnding = true
+    stopDrivers()
     // The simulated hardware is not part of what loses its power.
     _ = hardware.advance(to: now)
     simulationFile?.save(hardware.saved.json.bytes)
@@ -329,6 +419,7 @@ public final class StationRuntime {
   private func end(_ ending: Ending) {
     guard !isEnding else { return }
     isEnding = true
+    stopDrivers()
     simulationFile?.save(hardware.saved.json.bytes)
     messageLog?.flush()
     journal?.flush()
@@ -355,7 +446,7 @@ public final class StationRuntime {
     wakeUp = nil
     guard !isEnding else { return }
     let now = self.now
-    if let due = hardware.nextDeadline, due <= now.monotonic { accept(hardware.advance(to: now)) }
+    if let due = hardware.nextDeadline, due <= now.monotonic { accept(hardware.advance(to: now), isReal: false) }
     drain()
     let pass = timers.pass(at: now.monotonic)
     while !isEnding, let id = timers.next(in: pass) { give(.timer(id)) }

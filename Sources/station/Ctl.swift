@@ -8,6 +8,7 @@ struct Ctl: ParsableCommand {
     subcommands: [
       State.self, PlugIn.self, PlugOut.self, Swipe.self, EV.self, Fault.self, Network.self, Meter.self, Lock.self,
       Reboot.self, DataTransfer.self, CertificateRequest.self, Display.self, Quirks.self, Undelivered.self,
+      Maintenance.self,
       Subscribe.self, Raw.self,
     ])
 

@@ -101,6 +101,23 @@ extension Ctl {
     }
   }
 
+  struct Maintenance: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "What somebody in front of real hardware may do.",
+      discussion: """
+        acceptMeter: the meter was exchanged or set, counting goes on from what it shows now (fault EnergyRegisterChanged). \
+        resetRCD: the RCD is closed again after a trip, where it can be done by a line.
+        """)
+
+    @OptionGroup var control: ControlOptions
+    @Argument(help: "acceptMeter or resetRCD.")
+    var action: String
+    @Option(help: "EVSE id, from 1; for the main meter 0.")
+    var evse: Int
+
+    func run() throws { _ = try control.send("maintenance", [("action", .string(action)), ("evse", .int(evse))]) }
+  }
+
   struct Undelivered: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract:

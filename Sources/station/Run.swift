@@ -65,6 +65,15 @@ struct Run: ParsableCommand {
   )
   var simulationState: String?
 
+  @Option(help: "Directory of meter models. (default: meters in or beside the config directory)")
+  var metersDir: String?
+
+  @Option(
+    help:
+      "Program that holds the power lines of GPIO contactors, or socket:PATH of one that runs by itself. (default: station-relayd beside station)"
+  )
+  var relayd: String?
+
   @Flag(help: "A restart ends the process with exit code 0, for its supervisor to start it again.")
   var supervised = false
 
@@ -84,6 +93,8 @@ struct Run: ParsableCommand {
     arguments.set("journal", journal)
     arguments.set("time-scale", timeScale)
     arguments.set("simulation-state", simulationState)
+    arguments.set("meters-dir", metersDir)
+    arguments.set("relayd", relayd)
     arguments.set(supervised: supervised)
     arguments.execute()
   }

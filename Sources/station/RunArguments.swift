@@ -7,7 +7,7 @@ import Glibc
 struct RunArguments {
   static let values = [
     "config-dir", "data-dir", "certs-dir", "control-socket", "csms-url", "station-id", "ocpp-version", "overrides",
-    "log-level", "message-log", "journal", "time-scale", "simulation-state",
+    "log-level", "message-log", "journal", "time-scale", "simulation-state", "meters-dir", "relayd",
   ]
   static let list = "set"
   static let flag = "supervised"

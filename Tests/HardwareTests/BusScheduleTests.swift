@@ -36,13 +36,21 @@ import Testing
           return
         case .wait(let until): now = min(end, max(now + 1, Int((until.nanoseconds + 999_999) / 1_000_000)))
         case .run(let ticket):
-          log.append("\(ticket.read.unit):\(ticket.read.count)\(ticket.isResync ? "!" : "")")
-          let dead = silent.contains(ticket.read.unit)
+          let count: Int
+          switch ticket.question {
+          case .read(let read):
+            count = read.count
+            log.append("\(read.unit):\(count)\(ticket.isResync ? "!" : "")")
+          case .write(let write):
+            count = 0
+            log.append("\(write.unit)=\(write.echo)")
+          }
+          let dead = silent.contains(ticket.question.unit)
           let result: ModbusExchange.Result =
             dead
             ? .failed(failure)
             : .answer(
-              ModbusAnswer(registers: Array(repeating: 0, count: ticket.read.count), acquiredAt: at(now)))
+              ModbusAnswer(registers: Array(repeating: 0, count: count), acquiredAt: at(now)))
           now += dead ? 300 : 10
           for completion in schedule.finished(ticket, ModbusExchange(result: result), at: at(now)) {
             done[completion.id] = completion.result

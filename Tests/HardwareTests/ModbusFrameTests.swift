@@ -90,7 +90,7 @@ import Testing
     serial: Bool = true, doubtful: Set<ModbusShape> = [], _ arriving: [(UInt8, [UInt8])]
   ) -> ModbusExchange {
     let line = ScriptedLine(sharesWire: serial, arriving.map { .success(ModbusFrame(unit: $0.0, pdu: $0.1)) })
-    let exchange = ModbusExchange.run(read, on: line, timeout: .milliseconds(100), doubtful: doubtful)
+    let exchange = ModbusExchange.run(.read(read), on: line, timeout: .milliseconds(100), doubtful: doubtful)
     #expect(line.sent == [[5, 4, 1, 2, 0, 2]])
     return exchange
   }

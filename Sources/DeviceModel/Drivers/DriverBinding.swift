@@ -8,6 +8,11 @@ public enum DriverBinding: Hashable, Sendable {
   case rcd(GPIORCDBinding)
   case lock(GPIOLockBinding)
   case indicator(GPIOIndicatorBinding)
+  case evseController(EVSEControllerBinding)
+  case safetyController(SafetyControllerBinding)
+  case controllerPart(ControllerPartBinding)
+  case tokenReader(TokenReaderBinding)
+  case temperature(TemperatureBinding)
 
   public var component: ComponentID {
     switch self {
@@ -18,6 +23,11 @@ public enum DriverBinding: Hashable, Sendable {
     case .rcd(let binding): return binding.component
     case .lock(let binding): return binding.component
     case .indicator(let binding): return binding.component
+    case .evseController(let binding): return binding.component
+    case .safetyController(let binding): return binding.component
+    case .controllerPart(let binding): return binding.component
+    case .tokenReader(let binding): return binding.component
+    case .temperature(let binding): return binding.component
     }
   }
 }

@@ -15,14 +15,35 @@ struct DriverKind: Sendable {
       check.add(.simulated(place.component))
       return []
     },
-    DriverKind(name: "modbus-rtu", components: ["FiscalMetering"], runs: false) { place, check in
+    DriverKind(name: "modbus-rtu", components: ["FiscalMetering"], runs: true) { place, check in
       ModbusMeterCheck.rtu(place, &check)
     },
-    DriverKind(name: "modbus-tcp", components: ["FiscalMetering"], runs: false) { place, check in
+    DriverKind(name: "modbus-tcp", components: ["FiscalMetering"], runs: true) { place, check in
       ModbusMeterCheck.tcp(place, &check)
     },
-    DriverKind(name: "gpio", components: GPIOCheck.components, runs: false) { place, check in
+    DriverKind(name: "gpio", components: GPIOCheck.components, runs: true) { place, check in
       GPIOCheck.check(place, &check)
+    },
+    DriverKind(name: "modbus-evse-rtu", components: ["CPPWMController"], runs: true) { place, check in
+      EVSEControllerCheck.rtu(place, &check)
+    },
+    DriverKind(name: "modbus-evse-tcp", components: ["CPPWMController"], runs: true) { place, check in
+      EVSEControllerCheck.tcp(place, &check)
+    },
+    DriverKind(name: "mcu-serial", components: ["CPPWMController"], runs: true) { place, check in
+      SafetyControllerCheck.check(place, &check)
+    },
+    DriverKind(name: ControllerRules.kind, components: ControllerRules.parts, runs: true) { place, check in
+      ControllerRules.fields(place, &check)
+    },
+    DriverKind(name: "evdev", components: ["TokenReader"], runs: true) { place, check in
+      TokenReaderCheck.evdev(place, &check)
+    },
+    DriverKind(name: "pn532-serial", components: ["TokenReader"], runs: true) { place, check in
+      TokenReaderCheck.pn532(place, &check)
+    },
+    DriverKind(name: "sysfs-temperature", components: ["TemperatureSensor"], runs: true) { place, check in
+      TemperatureCheck.check(place, &check)
     },
   ]
 
@@ -59,6 +80,8 @@ struct DriverCheck: Sendable {
   /// Models that were read, by name; `nil`: it cannot be had, which was reported.
   private var models: [String: MeterModel?] = [:]
   private(set) var bindings: [DriverBinding] = []
+  /// Every `driver` object of the folder, for rules that several of them make together.
+  private(set) var places: [DriverPlace] = []
   private var claims: [(claim: ResourceClaim, component: ComponentID)] = []
 
   init(problems: ProblemList, meters: MeterLibrary) {
@@ -68,6 +91,7 @@ struct DriverCheck: Sendable {
 
   mutating func check(_ place: DriverPlace) {
     guard let kind = DriverKind.named(place.kind) else { return }
+    places.append(place)
     if !kind.components.isEmpty, !kind.components.contains(where: { CaseFold.equal($0, place.component.name) }) {
       problems.add(
         .error, at: place.node, "driver kind \"\(kind.name)\" cannot serve \(place.component)",
@@ -75,6 +99,9 @@ struct DriverCheck: Sendable {
     }
     for claim in kind.check(place, &self) { add(claim, place.component) }
   }
+
+  /// What can be said only when all drivers are known.
+  mutating func finish() { ControllerRules.check(&self) }
 
   mutating func add(_ binding: DriverBinding) { bindings.append(binding) }
 

@@ -1,4 +1,5 @@
 import DeviceModel
+import StationCore
 import Synchronization
 
 /// What must be true for a contactor to be closed, kept apart from network, disk, meters and the core.

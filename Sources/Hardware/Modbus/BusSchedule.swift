@@ -1,7 +1,7 @@
 /// Which request goes on the bus next, and what becomes of each: the bus's mind, a value without clock or wire.
 ///
 /// A unit that failed is left alone for a while, longer each time, while the others go on. An answer says nothing of its
-/// question but its function and length, so reads that were given up leave their shape in doubt: the unit is brought back
+/// question but its function and length (that of a write repeats it), so questions that were given up leave their shape in doubt: the unit is brought back
 /// into step by a read of a shape that is not in doubt. Units answer in the order in which they were asked, so its answer
 /// shows that no earlier one is still to come. Before that, nothing of a doubtful shape is asked.
 struct BusSchedule {
@@ -11,6 +11,9 @@ struct BusSchedule {
     /// The unit is left alone so long after its first failure, twice as long after each further one, up to the second.
     var firstPause = TimeSpan.seconds(1)
     var longestPause = TimeSpan.seconds(30)
+    /// What a command, and a pilot's state, waits at most for a unit that failed.
+    var commandPause = TimeSpan.seconds(1)
+    var controlPause = TimeSpan.seconds(5)
     /// After a garbled answer, the first two times.
     var garbledPause = TimeSpan.milliseconds(50)
     /// After "busy" and "acknowledged".
@@ -26,8 +29,8 @@ struct BusSchedule {
 
   struct Ticket: Hashable {
     var id: UInt64
-    var read: ModbusRead
-    /// The read only brings the unit back into step; the request waits on.
+    var question: ModbusQuestion
+    /// The question only brings the unit back into step; the request waits on.
     var isResync: Bool
     var doubtful: Set<ModbusShape>
   }
@@ -87,8 +90,9 @@ struct BusSchedule {
   mutating func expired(at now: MonotonicTime) -> [Completion] {
     var completions: [Completion] = []
     for (id, entry) in waiting.sorted(by: { $0.key < $1.key }) {
-      let unit = units[entry.request.read.unit]
-      let blocked = unit.map { $0.notBefore > now && $0.notBefore >= entry.request.deadline } ?? false
+      let unit = units[entry.request.question.unit]
+      let free = unit.map { freeTime($0, entry.request.priority) }
+      let blocked = free.map { $0 > now && $0 >= entry.request.deadline } ?? false
       guard now >= entry.request.deadline || (blocked && entry.request.notBefore <= now) else { continue }
       waiting[id] = nil
       let failure = entry.failure ?? (blocked ? unit.map { .backingOff($0.lastFailure.text) } : nil) ?? .silent
@@ -109,8 +113,8 @@ struct BusSchedule {
     var soonest: MonotonicTime?
     var best: (id: UInt64, entry: Waiting)?
     for (id, entry) in waiting {
-      let unit = units[entry.request.read.unit] ?? Unit()
-      var time = max(entry.request.notBefore, unit.notBefore)
+      let unit = units[entry.request.question.unit] ?? Unit()
+      var time = max(entry.request.notBefore, freeTime(unit, entry.request.priority))
       let quiet = lineQuietSince + max(entry.request.pause, frameGap)
       time = max(time, quiet)
       if let free = doubtFreeTime(unit, entry.request, now) { time = max(time, free) }
@@ -127,19 +131,31 @@ struct BusSchedule {
     return .run(ticket(best.id, best.entry.request, now))
   }
 
+  /// When a unit that failed may be asked again: what commands and pilots wait for is bounded.
+  private func freeTime(_ unit: Unit, _ priority: ModbusPriority) -> MonotonicTime {
+    guard unit.failures > 0 else { return unit.notBefore }
+    switch priority {
+    case .command: return min(unit.notBefore, unit.lastServed + limits.commandPause)
+    case .control: return min(unit.notBefore, unit.lastServed + limits.controlPause)
+    case .poll, .search: return unit.notBefore
+    }
+  }
+
   /// By priority, then the unit that was served longest ago, then the order of arrival.
   private func precedes(_ a: (id: UInt64, entry: Waiting), _ b: (id: UInt64, entry: Waiting)) -> Bool {
-    let served = { (entry: Waiting) in units[entry.request.read.unit]?.lastServed ?? MonotonicTime(nanoseconds: .min) }
+    let served = { (entry: Waiting) in
+      units[entry.request.question.unit]?.lastServed ?? MonotonicTime(nanoseconds: .min)
+    }
     let ranks = (a.entry.request.priority, served(a.entry), a.id)
     return ranks < (b.entry.request.priority, served(b.entry), b.id)
   }
 
   private func ticket(_ id: UInt64, _ request: ModbusRequest, _ now: MonotonicTime) -> Ticket {
-    let doubts = doubts(of: request.read.unit, now)
+    let doubts = doubts(of: request.question.unit, now)
     if !doubts.isEmpty, let read = resync(request, doubts) {
-      return Ticket(id: id, read: read, isResync: true, doubtful: doubts)
+      return Ticket(id: id, question: .read(read), isResync: true, doubtful: doubts)
     }
-    return Ticket(id: id, read: request.read, isResync: false, doubtful: doubts)
+    return Ticket(id: id, question: request.question, isResync: false, doubtful: doubts)
   }
 
   private func doubts(of unit: UInt8, _ now: MonotonicTime) -> Set<ModbusShape> {
@@ -156,13 +172,15 @@ struct BusSchedule {
   /// A read of a shape that is not in doubt: one that the unit is known to answer, else the request made shorter or longer.
   private func resync(_ request: ModbusRequest, _ doubts: Set<ModbusShape>) -> ModbusRead? {
     var candidates = request.alternatives
-    for change in [-2, 2, -1, 1, -4, 4, -3, 3, -6, 6, -5, 5] {
-      var read = request.read
-      read.count += change
-      guard (1...125).contains(read.count), Int(read.address) + read.count <= 65_536 else { continue }
-      candidates.append(read)
+    if case .read(let asked) = request.question, !asked.readsBits {
+      for change in [-2, 2, -1, 1, -4, 4, -3, 3, -6, 6, -5, 5] {
+        var read = asked
+        read.count += change
+        guard (1...125).contains(read.count), Int(read.address) + read.count <= 65_536 else { continue }
+        candidates.append(read)
+      }
     }
-    return candidates.first { $0.unit == request.read.unit && !doubts.contains($0.shape) }
+    return candidates.first { $0.unit == request.question.unit && !doubts.contains($0.shape) }
   }
 
   // MARK: What came of it
@@ -170,8 +188,8 @@ struct BusSchedule {
   mutating func finished(_ ticket: Ticket, _ exchange: ModbusExchange, at now: MonotonicTime) -> [Completion] {
     lineQuietSince = now
     guard var entry = waiting[ticket.id] else { return [] }
-    var unit = units[ticket.read.unit] ?? Unit()
-    defer { units[ticket.read.unit] = unit }
+    var unit = units[ticket.question.unit] ?? Unit()
+    defer { units[ticket.question.unit] = unit }
     unit.lastServed = now
     for shape in exchange.late { unit.doubts[shape] = nil }
     switch exchange.result {
@@ -188,7 +206,7 @@ struct BusSchedule {
       unit.failures += 1
       unit.lastFailure = failure
       unit.doubts = unit.doubts.filter { $0.value > now }
-      unit.doubts[ticket.read.shape] = now + limits.doubtLasts
+      unit.doubts[ticket.question.shape] = now + limits.doubtLasts
       unit.notBefore = now + pause(failure, unit.failures)
       return failed(&entry, ticket, failure)
     }

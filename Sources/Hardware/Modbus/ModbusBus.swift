@@ -87,28 +87,7 @@ public final class ModbusBus: @unchecked Sendable {
 
   // MARK: The thread
 
-  private func startThread() -> Bool {
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    defer { pthread_attr_destroy(&attributes) }
-    pthread_attr_setstacksize(&attributes, 512 << 10)
-    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    var all = sigset_t()
-    var before = sigset_t()
-    sigfillset(&all)
-    pthread_sigmask(SIG_SETMASK, &all, &before)
-    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-    var thread = pthread_t()
-    let code = pthread_create(
-      &thread, &attributes,
-      { argument in
-        guard let argument else { return nil }
-        Unmanaged<ModbusBus>.fromOpaque(argument).takeRetainedValue().run()
-        return nil
-      }, Unmanaged.passRetained(self).toOpaque())
-    if code != 0 { Unmanaged.passUnretained(self).release() }
-    return code == 0
-  }
+  private func startThread() -> Bool { HardwareThread.start("modbus") { self.run() } }
 
   private enum Work {
     case exchange(BusSchedule.Ticket)
@@ -117,7 +96,6 @@ public final class ModbusBus: @unchecked Sendable {
   }
 
   private func run() {
-    nameThread("modbus")
     while true {
       switch nextWork() {
       case .exchange(let ticket): perform(ticket)
@@ -166,7 +144,7 @@ public final class ModbusBus: @unchecked Sendable {
       }
     }
     let timeout = responseTimeout + endpoint.duration(ofBytes: 8)
-    let exchange = ModbusExchange.run(ticket.read, on: line, timeout: timeout, doubtful: ticket.doubtful)
+    let exchange = ModbusExchange.run(ticket.question, on: line, timeout: timeout, doubtful: ticket.doubtful)
     var failed = false
     if case .failed(let failure) = exchange.result {
       failed = true
@@ -202,55 +180,4 @@ public final class ModbusBus: @unchecked Sendable {
     case .failed(let failure): return .failure(failure)
     }
   }
-
-  /// What `top -H` shows; of no consequence when it fails.
-  private func nameThread(_ name: String) {
-    let file = open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
-    guard file >= 0 else { return }
-    _ = write(file, name, name.utf8.count)
-    close(file)
-  }
-}
-
-/// A mutex with a condition that waits by the monotonic clock.
-final class BusLock: @unchecked Sendable {
-  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-  private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-
-  init() {
-    mutex.initialize(to: pthread_mutex_t())
-    condition.initialize(to: pthread_cond_t())
-    pthread_mutex_init(mutex, nil)
-    var attributes = pthread_condattr_t()
-    pthread_condattr_init(&attributes)
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
-    pthread_cond_init(condition, &attributes)
-    pthread_condattr_destroy(&attributes)
-  }
-
-  deinit {
-    pthread_cond_destroy(condition)
-    pthread_mutex_destroy(mutex)
-    condition.deallocate()
-    mutex.deallocate()
-  }
-
-  func with<T>(_ body: () -> T) -> T {
-    pthread_mutex_lock(mutex)
-    defer { pthread_mutex_unlock(mutex) }
-    return body()
-  }
-
-  /// Waits for `signal`, or until the time; only inside `with`. May return early.
-  func wait(until time: MonotonicTime?) {
-    guard let time else {
-      pthread_cond_wait(condition, mutex)
-      return
-    }
-    let nanoseconds = max(0, time.nanoseconds)
-    var deadline = timespec(tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
-    pthread_cond_timedwait(condition, mutex, &deadline)
-  }
-
-  func signal() { pthread_cond_broadcast(condition) }
 }

@@ -70,42 +70,36 @@ struct ModbusExchange {
   }
 
   var result: Result
-  /// Answers to earlier reads of the unit that came late and were thrown away.
+  /// Answers to earlier questions to the unit that came late and were thrown away.
   var late: [ModbusShape] = []
 
   /// Frames of others that one exchange throws away before it gives up.
   static let maxStrangers = 8
 
-  /// Asks and waits for the answer. Frames of other units, and answers to reads that were given up (`doubtful`), are
+  /// Asks and waits for the answer. Frames of other units, and answers to questions that were given up (`doubtful`), are
   /// thrown away within the same time; anything else that is not the answer ends the exchange.
   static func run(
-    _ read: ModbusRead, on line: any ModbusLine, timeout: TimeSpan, doubtful: Set<ModbusShape>
+    _ question: ModbusQuestion, on line: any ModbusLine, timeout: TimeSpan, doubtful: Set<ModbusShape>
   ) -> ModbusExchange {
     var exchange = ModbusExchange(result: .failed(.silent))
+    let pdu = question.pdu
     do throws(ModbusFailure) {
-      let asked = try line.send(unit: read.unit, pdu: read.pdu)
+      let asked = try line.send(unit: question.unit, pdu: pdu)
       for _ in 0...maxStrangers {
         let frame = try line.receive(until: asked + timeout)
-        if frame.unit != read.unit {
+        if frame.unit != question.unit {
           // On TCP the transaction was ours, so this is not someone else's late answer but a wrong one.
           guard line.sharesWire else { throw .otherUnit(frame.unit) }
           exchange.result = .failed(.otherUnit(frame.unit))
           continue
         }
-        let function = frame.pdu[0]
-        if function == read.function.rawValue | 0x80 {
+        if frame.pdu[0] == pdu[0] | 0x80 {
           guard frame.pdu.count == 2 else { throw .garbled("an exception of \(frame.pdu.count) bytes") }
           throw .exception(frame.pdu[1])
         }
-        guard let known = ModbusRead.Function(rawValue: function), frame.pdu.count >= 2,
-          Int(frame.pdu[1]) == frame.pdu.count - 2, frame.pdu.count % 2 == 0
-        else { throw .otherAnswer }
-        let shape = ModbusShape(function: known, count: (frame.pdu.count - 2) / 2)
-        if shape == read.shape {
-          let registers = stride(from: 2, to: frame.pdu.count, by: 2).map {
-            UInt16(frame.pdu[$0]) << 8 | UInt16(frame.pdu[$0 + 1])
-          }
-          exchange.result = .answer(ModbusAnswer(registers: registers, acquiredAt: asked))
+        guard let shape = ModbusShape(answer: frame.pdu) else { throw .otherAnswer }
+        if shape == question.shape {
+          exchange.result = .answer(ModbusAnswer(registers: values(question, frame.pdu), acquiredAt: asked))
           return exchange
         }
         guard doubtful.contains(shape), line.sharesWire else { throw .otherAnswer }
@@ -118,6 +112,15 @@ struct ModbusExchange {
       exchange.result = .failed(error)
       return exchange
     }
+  }
+
+  /// Of an answer of the right shape.
+  private static func values(_ question: ModbusQuestion, _ pdu: [UInt8]) -> [UInt16] {
+    guard case .read(let read) = question else { return [] }
+    guard !read.readsBits else {
+      return (0..<read.count).map { UInt16(pdu[2 + $0 / 8] >> UInt8($0 % 8) & 1) }
+    }
+    return stride(from: 2, to: pdu.count, by: 2).map { UInt16(pdu[$0]) << 8 | UInt16(pdu[$0 + 1]) }
   }
 }
 

@@ -6,39 +6,24 @@ public struct ModbusMeters: Sendable {
   public let meters: [ModbusMeter]
   public let buses: [ModbusBus]
 
-  /// Opens nothing: a bus is opened by its first request. Bindings of one folder that has no errors agree on each bus;
-  /// the longest response time-out of its meters is the bus's.
+  /// Meters that have their buses to themselves.
   public init(_ bindings: [MeterBinding]) {
-    var byEndpoint: [ModbusEndpoint: ModbusBus] = [:]
-    var buses: [ModbusBus] = []
-    meters = bindings.map { binding in
-      let endpoint = Self.endpoint(binding.bus)
-      let bus: ModbusBus
-      if let known = byEndpoint[endpoint] {
-        bus = known
-      } else {
-        let timeout = bindings.filter { Self.endpoint($0.bus) == endpoint }.map(\.timeoutMs).max() ?? binding.timeoutMs
-        bus = ModbusBus(endpoint, responseTimeout: .milliseconds(timeout))
-        byEndpoint[endpoint] = bus
-        buses.append(bus)
-      }
-      return ModbusMeter(evse: binding.evse, model: binding.model, bus: bus, options: Self.options(binding))
-    }
-    self.buses = buses
+    self.init(bindings, buses: ModbusBuses(bindings.map(DriverBinding.meter)))
   }
 
-  /// Ends all reading; the buses close by themselves.
+  /// Meters on buses that they share with other drivers; `buses` was made from their bindings too.
+  public init(_ bindings: [MeterBinding], buses shared: ModbusBuses) {
+    meters = bindings.compactMap { binding in
+      guard let bus = shared.bus(binding.bus) else { return nil }
+      return ModbusMeter(evse: binding.evse, model: binding.model, bus: bus, options: Self.options(binding))
+    }
+    buses = shared.all.filter { bus in bindings.contains { ModbusEndpoint($0.bus) == bus.endpoint } }
+  }
+
+  /// Ends all reading and stops the buses, whoever else is on them; they close by themselves.
   public func stop() {
     for meter in meters { meter.stop() }
     for bus in buses { bus.stop() }
-  }
-
-  static func endpoint(_ bus: MeterBinding.Bus) -> ModbusEndpoint {
-    switch bus {
-    case .serial(let device, let baud, let parity, let stopBits):
-      return .serial(device: device, baud: baud, parity: parity.first ?? "N", stopBits: stopBits)
-    case .tcp(let host, let port): return .tcp(host: host, port: port)
-    }
   }
 
   static func options(_ binding: MeterBinding) -> ModbusMeter.Options {

@@ -1,0 +1,209 @@
+import DeviceModel
+import StationCore
+import Synchronization
+
+/// The real hardware of a station: every driver that its components are bound to, behind the commands and events that the core
+/// knows.
+///
+/// Drivers report on their threads. A report goes first to the `Interlock`, which opens what may not stay closed, then to
+/// `deliver`, which takes it to the loop, where `events` says what the core is told.
+///
+/// `@unchecked Sendable`: what changes is used under locks.
+public final class HardwareDrivers: Sendable {
+  public let interlock: Interlock
+  private let gpio: GPIODrivers
+  private let buses: ModbusBuses
+  private let meters: ModbusMeters
+  private let pilots: ControlPilots
+  private let readers: TokenReaders
+  private let sensors: TemperatureSensors
+  private let drivers: [any Driver]
+  private let states: Mutex<[ComponentID: DriverState]>
+  private let rcdTests = Mutex<[ComponentID: MonotonicTime]>([:])
+
+  /// How soon after a test of an RCD the next vehicle causes another one.
+  private static let rcdTestInterval = TimeSpan.seconds(10)
+
+  /// Opens nothing.
+  /// - Parameters:
+  ///   - bindings: Those of a folder without errors.
+  ///   - kinds: The kind of each component's driver, for people.
+  ///   - relayd: How station-relayd is reached, when a contactor is on lines.
+  public init(_ bindings: [DriverBinding], kinds: [ComponentID: String], relayd: RelayLease.Daemon) {
+    gpio = GPIODrivers(bindings, relayd: relayd)
+    buses = ModbusBuses(bindings)
+    meters = ModbusMeters(
+      bindings.compactMap { if case .meter(let binding) = $0 { binding } else { nil } }, buses: buses)
+    pilots = ControlPilots(bindings, buses: buses)
+    readers = TokenReaders(bindings)
+    sensors = TemperatureSensors(bindings)
+    drivers = gpio.all + pilots.pilots + pilots.parts + readers.readers + sensors.sensors
+    let guards = drivers.filter { $0 is any ControlPilot || $0 is any SafetyInput || $0 is any ResidualCurrentDevice }
+    interlock = Interlock(guards: guards.map(\.component), contactors: drivers.compactMap { $0 as? any Contactor })
+    var states: [ComponentID: DriverState] = [:]
+    for binding in bindings {
+      if case .simulated = binding { continue }
+      let component = binding.component
+      states[component] = DriverState(component: component, kind: kinds[component] ?? "", health: .starting)
+    }
+    self.states = Mutex(states)
+  }
+
+  /// Takes hold of everything, contactors first. To be called once.
+  /// - Parameter deliver: Called on drivers' threads; must not block.
+  public func start(_ deliver: @escaping @Sendable (DriverReport) -> Void) {
+    for driver in drivers {
+      let component = driver.component
+      driver.start { [self] update in
+        interlock.note(component, update)
+        note(component, update)
+        deliver(.driver(component, update))
+      }
+    }
+    for meter in meters.meters {
+      meter.start { [self] update in
+        note(meter, update)
+        deliver(.meter(update))
+      }
+    }
+  }
+
+  /// The loop is alive: the contactors may stay closed. To be called every 100 ms.
+  public func feed() { gpio.lease?.feed() }
+
+  /// Contactors open, outputs go to their safe state, everything is let go. Waits for that, a few seconds at most.
+  public func stop() {
+    gpio.stop()
+    pilots.stop()
+    readers.stop()
+    sensors.stop()
+    for meter in meters.meters { meter.stop() }
+    buses.stop()
+  }
+
+  // MARK: Commands
+
+  /// Carries out what concerns a real device.
+  /// - Returns: why a contactor was not closed.
+  @discardableResult
+  public func execute(_ command: HardwareCommand) -> [Interlock.Reason] {
+    switch command {
+    case .contactor(let evse, let close): return interlock.command(evse: evse, close: close)
+    case .offer(let evse, let connector, let milliamperes):
+      pilot(evse, connector)?.offer(milliamperes: milliamperes)
+    case .lock(let evse, let connector, let locked):
+      for case let lock as any ConnectorLock in drivers where lock.evse == evse && lock.connector == connector {
+        lock.command(locked: locked)
+      }
+    case .readMeters:
+      for meter in meters.meters { meter.readNow() }
+    }
+    return []
+  }
+
+  private func pilot(_ evse: Int, _ connector: Int) -> (any ControlPilot)? {
+    pilots.pilots.first { $0.evse == evse && ($0.component.connector == nil || $0.connector == connector) }
+  }
+
+  /// Lets the lights of an EVSE, or of the station, show a state.
+  public func show(evse: Int, _ state: IndicatedState) {
+    for case let light as any Indicator in drivers where light.evse == evse { light.show(state) }
+  }
+
+  public var hasIndicators: Bool { drivers.contains { $0 is any Indicator } }
+
+  /// A vehicle has come: its RCDs prove that they trip, before anything is closed.
+  public func vehicleArrived(evse: Int) {
+    let now = MonotonicTime.now
+    for case let device as any ResidualCurrentDevice in drivers where device.component.evse ?? evse == evse {
+      let isDue = rcdTests.withLock { tests in
+        if let last = tests[device.component], now - last < Self.rcdTestInterval { return false }
+        tests[device.component] = now
+        return true
+      }
+      if isDue { _ = device.selfTest() }
+    }
+  }
+
+  /// Closes the RCDs of an EVSE again after a trip. False when none of them can do that.
+  public func resetRCD(evse: Int) -> Bool {
+    var didReset = false
+    for case let device as any ResidualCurrentDevice in drivers where device.component.evse ?? evse == evse {
+      if device.reset() { didReset = true }
+    }
+    return didReset
+  }
+
+  /// What the meter of an EVSE shows now is where counting goes on. False when it has no meter of ours.
+  public func acceptMeter(evse: Int) -> Bool {
+    guard let meter = meters.meters.first(where: { $0.evse == evse }) else { return false }
+    meter.acceptChange()
+    return true
+  }
+
+  // MARK: What is real
+
+  /// A real device stands behind the component.
+  public func serves(_ name: String, evse: Int) -> Bool {
+    states.withLock { states in
+      states.keys.contains { $0.isNamed(name) && ($0.evse == nil || evse == 0 || $0.evse == evse) }
+    }
+  }
+
+  /// Something of the EVSE, or of the station (0), is real.
+  public func servesAny(evse: Int) -> Bool {
+    states.withLock { $0.keys.contains { evse == 0 || $0.evse == nil || $0.evse == evse } }
+  }
+
+  /// The event comes from a device that is a real one here: the simulated one has no say.
+  public func overrules(_ event: HardwareEvent) -> Bool {
+    switch event {
+    case .pilot(let evse, _, _): serves("CPPWMController", evse: evse)
+    case .cable(let evse, _, _): serves("CPPWMController", evse: evse)
+    case .contactor(let evse, _): serves("PowerContactor", evse: evse)
+    case .lock(let evse, _, _), .lockFailed(let evse, _): serves("ConnectorPlugRetentionLock", evse: evse)
+    case .meter(let reading): servesMeter(evse: reading.evse)
+    case .token: serves("TokenReader", evse: 0)
+    case .temperature, .faultRaised, .faultCleared: false
+    }
+  }
+
+  private func servesMeter(evse: Int) -> Bool { meters.meters.contains { $0.evse == evse } }
+
+  /// How every driver is doing, in the order of EVSEs and names.
+  public var all: [DriverState] {
+    states.withLock { states in
+      states.values.sorted {
+        ($0.component.evse ?? 0, $0.component.name, $0.component.connector ?? 0)
+          < ($1.component.evse ?? 0, $1.component.name, $1.component.connector ?? 0)
+      }
+    }
+  }
+
+  public func state(_ name: String, evse: Int) -> DriverState? {
+    states.withLock { states in
+      states.values.first { $0.component.isNamed(name) && $0.component.evse == evse }
+    }
+  }
+
+  private func note(_ component: ComponentID, _ update: DriverUpdate) {
+    states.withLock { states in
+      states[component]?.health = update.health
+      guard case .good = update.reading.quality, let value = update.reading.value else { return }
+      states[component]?.lastGood = update.reading.acquiredAt
+      states[component]?.lastValue = value
+    }
+  }
+
+  private func note(_ meter: ModbusMeter, _ update: MeterUpdate) {
+    states.withLock { states in
+      guard
+        let component = states.keys.first(where: {
+          $0.isNamed("FiscalMetering") && ($0.evse ?? 0) == meter.evse
+        })
+      else { return }
+      states[component]?.health = update.health
+      if case .good = update.reading.quality { states[component]?.lastGood = update.reading.acquiredAt }
+    }
+  }
+}
