@@ -51,7 +51,8 @@ import Testing
       let file = open(led + "/brightness", O_RDONLY)
       defer { close(file) }
       var bytes = [UInt8](repeating: 0, count: 20)
-      return String(decoding: bytes.prefix(max(0, read(file, &bytes, 20))), as: UTF8.self)
+      let count = read(file, &bytes, 20)
+      return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
     }
     let bench = DeviceBench(IndicatorLogic(binding([.green: .led("ready")]), leds: directory))
     bench.perform(IndicatorLogic.self) { $0.show(.available, at: $1) }
