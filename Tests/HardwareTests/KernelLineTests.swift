@@ -41,6 +41,14 @@ struct KernelLineTests {
     return byte == 0x31
   }
 
+  private func wait(for line: Int, active: Bool) throws {
+    for _ in 0..<2000 {
+      if try value(line) == active { return }
+      usleep(1000)
+    }
+    Issue.record("line \(line) did not change")
+  }
+
   private func line(_ offset: Int, activeLow: Bool = false) -> GPIOLine {
     GPIOLine(chip: "rig", place: .offset(offset), activeLow: activeLow)
   }
@@ -91,9 +99,9 @@ struct KernelLineTests {
     #expect(seen.waits { $0.last?.reading.value == .tripped(false) })
     #expect(drivers.rcds[0].selfTest() && !drivers.rcds[0].reset())
     // The device: it trips while the test line is active.
-    for _ in 0..<2000 where try !value(11) { usleep(1000) }
+    try wait(for: 11, active: true)
     try pull(10, false)
-    for _ in 0..<2000 where try value(11) { usleep(1000) }
+    try wait(for: 11, active: false)
     try pull(10, true)
     #expect(seen.waits { $0.count == 2 })
     #expect(seen.all.allSatisfy { $0.raised.isEmpty && $0.reading.value == .tripped(false) })
