@@ -67,7 +67,8 @@ static void judge(struct relay_channel *channel, int64_t now) {
     break;
   case RELAY_IS_OPENING:
     if (channel->mirror == RELAY_MIRROR_OPEN) {
-      if (channel->mirror_raw_since > channel->switched)
+      // At the start nothing was switched, only looked at.
+      if (channel->cause != RELAY_CAUSE_START && channel->mirror_raw_since > channel->switched)
         channel->opening_us = microseconds(channel->switched, channel->mirror_raw_since);
       go(channel, RELAY_IS_OPEN, now);
     } else if (travelled >= channel->config->opening_ms * MS) {
@@ -201,6 +202,7 @@ void relay_machine_mirror(struct relay_machine *machine, int index, int active, 
   } else {
     // What cannot be read counts at once.
     raise_fault(channel, RELAY_FAULT_MIRROR);
+    switch_off(channel, RELAY_CAUSE_FAULT, now);
     channel->mirror = RELAY_MIRROR_UNKNOWN;
   }
   if (value != channel->mirror_raw) {

@@ -32,7 +32,7 @@ import Testing
       "custom/EVSE_3.json": Small.component("EVSE", #""evse_id": 3"#),
       "custom/Connector_1.json": Small.connector,
       "custom/Connector_3.json": Small.component("Connector", #""evse_id": 3, "connector_id": 1"#),
-      "custom/Contactor.json": Small.component("PowerContactor", #""evse_id": 1, "driver": {"kind": "gpio"}"#),
+      "custom/Contactor.json": Small.component("PowerContactor", #""evse_id": 1, "driver": {"kind": "mqtt"}"#),
       "custom/Meter.json": Small.component("FiscalMetering", #""evse_id": 1"#),
     ])
     let report = DeviceModel.check(directory: folder.path, settings: ["TxCtrlr/TimeOut=5"])
@@ -49,8 +49,8 @@ import Testing
           + "expected a connector type such as sType2 or cType2",
         "DIR/custom/Connector_3.json:1:10: warning: Connector@3.1 lacks SupplyPhases, which OCPP requires; "
           + "expected the number of supply phases, 0 to 3",
-        "DIR/custom/Contactor.json:1:61: error: driver kind \"gpio\" is not known to this build; "
-          + "expected one of simulated, modbus-rtu, modbus-tcp",
+        "DIR/custom/Contactor.json:1:61: error: driver kind \"mqtt\" is not known to this build; "
+          + "expected one of simulated, modbus-rtu, modbus-tcp, gpio",
         "DIR/custom/EVSE_1.json:1:10: warning: EVSE@1 lacks AvailabilityState, which OCPP requires; "
           + "expected the state of the EVSE",
         "DIR/custom/EVSE_1.json:1:10: warning: EVSE@1 lacks Power, which OCPP requires; "

@@ -192,7 +192,7 @@ import Testing
   @Test func unknownDriversAreRefused() throws {
     expect(
       try problems([
-        "custom/a.json": Small.component("PowerContactor", #""evse_id": 1, "driver": {"kind": "gpio", "line": "X"}"#),
+        "custom/a.json": Small.component("PowerContactor", #""evse_id": 1, "driver": {"kind": "mqtt", "line": "X"}"#),
         "custom/b.json": Small.component("TokenReader", #""driver": {"kind": "simulatd"}"#),
         "custom/c.json": Small.component("RCD", #""evse_id": 1, "driver": {}"#),
         "custom/d.json": Small.component("FiscalMetering", #""evse_id": 1, "driver": 1"#),
@@ -200,12 +200,12 @@ import Testing
           "CPPWMController", #""evse_id": 1, "driver": {"kind": "simulated", "line": 1}"#),
       ]),
       [
-        "DIR/custom/a.json:1:61: error: driver kind \"gpio\" is not known to this build; expected one of simulated, "
-          + "modbus-rtu, modbus-tcp",
+        "DIR/custom/a.json:1:61: error: driver kind \"mqtt\" is not known to this build; expected one of simulated, "
+          + "modbus-rtu, modbus-tcp, gpio",
         "DIR/custom/b.json:1:44: error: driver kind \"simulatd\" is not known to this build; expected one of "
-          + "simulated, modbus-rtu, modbus-tcp; "
+          + "simulated, modbus-rtu, modbus-tcp, gpio; "
           + "did you mean \"simulated\"?",
-        "DIR/custom/c.json:1:41: error: \"kind\" is missing; expected one of simulated, modbus-rtu, modbus-tcp",
+        "DIR/custom/c.json:1:41: error: \"kind\" is missing; expected one of simulated, modbus-rtu, modbus-tcp, gpio",
         "DIR/custom/d.json:1:52: error: driver is a number; expected an object",
         "DIR/custom/e.json:1:75: warning: unknown key \"line\" in a simulated driver; expected kind",
       ])

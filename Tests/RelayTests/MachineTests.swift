@@ -7,6 +7,7 @@ import Testing
 
   @Test func aContactorClosesAndOpensByItsMirror() {
     m.makeReady()
+    #expect(m.channel(1).opening_us == 0)
     m.send(RELAY_CLOSE, evse: 1)
     #expect(m.output(1) && m.state(1) == RELAY_IS_CLOSING)
     m.pass(20)
@@ -154,6 +155,10 @@ import Testing
     #expect(!m.faults(1, RELAY_FAULT_WELDED))
     m.send(RELAY_CLOSE, evse: 1)
     #expect(m.channel(1).refusal == RELAY_REFUSED_FAULT)
+    m.send(RELAY_CLOSE, evse: 2)
+    #expect(m.output(2) && m.state(2) == RELAY_IS_CLOSING)
+    m.mirror(2, closed: nil)
+    #expect(!m.output(2))
   }
 
   @Test func closingWaitsForAnOpenMirror() {

@@ -8,7 +8,7 @@
 // what is to happen is left in `output` and `report`. Nothing here allocates.
 //
 // What holds after every function: `output` of a channel is 1 only while the lease is valid, a client is connected, and
-// the channel has no fault of a power line and is not known to be welded.
+// the channel has no fault of a line and is not known to be welded.
 
 // A mirror contact bounces: its value counts once it has kept it so long.
 #define RELAY_SETTLE_NS (10 * 1000000LL)
