@@ -16,6 +16,11 @@ let program: [LinkerSetting] = [
     .when(platforms: [.linux], configuration: .release))
 ]
 
+let c: [CSetting] = [.define("_GNU_SOURCE"), .unsafeFlags(["-Wall", "-Wextra", "-Werror"])]
+
+// relayd is C and locks its memory: the Swift runtime, which the linking compiler names, stays out of it.
+let onlyC: [LinkerSetting] = [.unsafeFlags(["-nostartfiles", "-Xclang-linker", "-Wl,--push-state,--as-needed"], .when(platforms: [.linux]))]
+
 let nio: [Target.Dependency] = [
   .product(name: "NIOCore", package: "swift-nio"),
   .product(name: "NIOPosix", package: "swift-nio"),
@@ -26,6 +31,7 @@ let package = Package(
   products: [
     .executable(name: "station", targets: ["station"]),
     .executable(name: "stationd", targets: ["stationd"]),
+    .executable(name: "station-relayd", targets: ["station-relayd"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -49,8 +55,12 @@ let package = Package(
         .product(name: "NIOWebSocket", package: "swift-nio"),
       ], swiftSettings: settings),
     .target(name: "CModbus", linkerSettings: [.linkedLibrary("modbus")]),
+    .target(name: "CGPIOD", cSettings: c, linkerSettings: [.linkedLibrary("gpiod")]),
+    .target(name: "CRelay", cSettings: c),
+    .executableTarget(
+      name: "station-relayd", dependencies: ["CRelay", "CGPIOD"], cSettings: c, linkerSettings: program + onlyC),
     .target(
-      name: "Hardware", dependencies: ["OCPP", "DeviceModel", "StationCore", "CModbus"],
+      name: "Hardware", dependencies: ["OCPP", "DeviceModel", "StationCore", "CModbus", "CGPIOD", "CRelay"],
       swiftSettings: settings),
     .target(
       name: "StationRuntime",
@@ -97,7 +107,13 @@ let package = Package(
       path: "Tests/Support/modbus-poll",
       swiftSettings: settings),
     .testTarget(
-      name: "HardwareTests", dependencies: ["Hardware", "StationCore", "DeviceModel", "OCPP"],
+      name: "HardwareTests", dependencies: ["Hardware", "StationCore", "DeviceModel", "OCPP", "CRelay"],
+      swiftSettings: settings),
+    .executableTarget(
+      name: "relayd-fake", dependencies: ["CRelay"], path: "Tests/Support/relayd-fake", cSettings: c),
+    .testTarget(
+      name: "RelayTests",
+      dependencies: ["CRelay", "Hardware", "StationCore", "DeviceModel", "relayd-fake", "station-relayd"],
       swiftSettings: settings),
     .testTarget(
       name: "StationRuntimeTests",

@@ -3,11 +3,21 @@ public enum DriverBinding: Hashable, Sendable {
   /// The simulated hardware, by the file's word or because no component has a driver.
   case simulated(ComponentID)
   case meter(MeterBinding)
+  case contactor(GPIOContactorBinding)
+  case safetyInput(GPIOSafetyInputBinding)
+  case rcd(GPIORCDBinding)
+  case lock(GPIOLockBinding)
+  case indicator(GPIOIndicatorBinding)
 
   public var component: ComponentID {
     switch self {
     case .simulated(let component): return component
     case .meter(let binding): return binding.component
+    case .contactor(let binding): return binding.component
+    case .safetyInput(let binding): return binding.component
+    case .rcd(let binding): return binding.component
+    case .lock(let binding): return binding.component
+    case .indicator(let binding): return binding.component
     }
   }
 }

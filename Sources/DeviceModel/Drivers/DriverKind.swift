@@ -21,6 +21,9 @@ struct DriverKind: Sendable {
     DriverKind(name: "modbus-tcp", components: ["FiscalMetering"], runs: false) { place, check in
       ModbusMeterCheck.tcp(place, &check)
     },
+    DriverKind(name: "gpio", components: GPIOCheck.components, runs: false) { place, check in
+      GPIOCheck.check(place, &check)
+    },
   ]
 
   static func named(_ name: String) -> DriverKind? { all.first { $0.name == name } }
