@@ -1,6 +1,7 @@
 """The rig itself: what it can show and, above all, that a test of a fail-safe can fail on it."""
 
 import http.server
+import os
 import signal
 import sys
 import threading
@@ -8,7 +9,11 @@ import time
 
 import pytest
 
+from conftest import LINES
+
 TRIALS = 60
+#: Multiplies the limits, for a host that does other things too.
+PATIENCE = float(os.environ.get("RIG_PATIENCE", "1"))
 
 
 def hold(bench, line, value=1):
@@ -41,7 +46,7 @@ def test_an_output_taken_over_as_an_input_follows_its_pull(bench):
     pid = hold(bench, "RELAY1")
     bench.machine.signal(pid, signal.SIGKILL)
     bench.machine.ended(pid)
-    assert bench.machine.run(sys.executable, bench_lines(), "get", "RELAY1")["out"] == "0\n"
+    assert bench.machine.run(sys.executable, LINES, "get", "RELAY1")["out"] == "0\n"
 
 
 def test_in_drop_mode_the_output_falls_to_its_pull(bench):
@@ -54,7 +59,7 @@ def test_in_drop_mode_the_output_falls_to_its_pull(bench):
 
 def test_a_held_line_is_refused_to_others(bench):
     hold(bench, "RELAY1")
-    answer = bench.machine.run(sys.executable, bench_lines(), "get", "RELAY1", check=False)
+    answer = bench.machine.run(sys.executable, LINES, "get", "RELAY1", check=False)
     assert answer["code"] != 0 and "busy" in answer["err"], answer
 
 
@@ -62,8 +67,8 @@ def test_a_held_line_is_refused_to_others(bench):
 def test_an_input_follows_its_pull_and_its_bias(bench, level):
     bench.machine.pull("ESTOP", level)
     expected = "1\n" if level == "up" else "0\n"
-    assert bench.machine.run(sys.executable, bench_lines(), "get", "ESTOP")["out"] == expected
-    assert bench.machine.run(sys.executable, bench_lines(), "get", "ESTOP", "up")["out"] == "1\n"
+    assert bench.machine.run(sys.executable, LINES, "get", "ESTOP")["out"] == expected
+    assert bench.machine.run(sys.executable, LINES, "get", "ESTOP", "up")["out"] == "1\n"
     assert bench.machine.value("ESTOP") == 1
 
 
@@ -78,7 +83,7 @@ def test_edges_come_in_order_with_the_kernel_s_time(bench, measured):
     delays = [(stamp - at) / 1e6 for (stamp, _), (at, _) in zip(seen, driven)]
     assert min(delays) >= 0, f"an edge has a time before its cause: {min(delays)} ms"
     row = measured("rig: line pulled to edge time stamp", delays)
-    assert row["median"] < 50, row
+    assert row["median"] < 50 * PATIENCE, row
 
 
 def test_the_contactor_model_follows_its_coil(bench, measured):
@@ -93,7 +98,7 @@ def test_the_contactor_model_follows_its_coil(bench, measured):
     assert [what for _, what in coil] == [f"coil {what}" for _, what in set_at]
     delays = [(stamp - at) / 1e6 for (stamp, _), (at, _) in zip(coil, set_at)]
     row = measured("rig: output set to contactor model", delays)
-    assert row["median"] < 20, f"the model is too slow to judge 50 ms by: {row}"
+    assert row["median"] < 20 * PATIENCE, f"the model is too slow to judge 50 ms by: {row}"
     moves = [(stamp, what) for stamp, what in seen if what.startswith("contact")]
     assert [what for _, what in moves[:2]] == ["contact closed", "contact open"]
     for (stamp, what), (at, _) in zip(moves, coil):
@@ -136,7 +141,7 @@ def test_the_external_circuit_opens_when_the_heartbeat_stops(bench, measured):
         bench.machine.signal(beating, signal.SIGKILL)
         bench.machine.ended(beating)
     row = measured("rig: heartbeat stopped to external circuit (300 ms)", delays)
-    assert 200 < row["min"] and row["max"] < 600, row
+    assert 200 < row["min"] and row["max"] < 600 * PATIENCE, row
 
 
 def test_the_guest_reaches_a_server_on_the_host(bench):
@@ -164,11 +169,6 @@ def test_files_of_the_shared_folder_arrive_and_others_are_not_changed(bench, too
     bench.machine.run("sh", "-c", f"echo hello >{here}; echo changed >>/etc/hostname; cat /etc/hostname")
     assert here.read_text() == "hello\n"
     assert "changed" not in open("/etc/hostname", encoding="utf-8").read()
-
-
-def bench_lines():
-    from conftest import LINES
-    return LINES
 
 
 def eventually(bench, line, value, within=10):
