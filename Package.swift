@@ -19,7 +19,7 @@ let program: [LinkerSetting] = [
 let c: [CSetting] = [.define("_GNU_SOURCE"), .unsafeFlags(["-Wall", "-Wextra", "-Werror"])]
 
 // relayd is C and locks its memory: the Swift runtime, which the linking compiler names, stays out of it.
-let onlyC: [LinkerSetting] = [.unsafeFlags(["-nostartfiles", "-Xclang-linker", "-Wl,--push-state,--as-needed"], .when(platforms: [.linux]))]
+let onlyC: [LinkerSetting] = [.unsafeFlags(["-nostartfiles"], .when(platforms: [.linux]))]
 
 let nio: [Target.Dependency] = [
   .product(name: "NIOCore", package: "swift-nio"),

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
 
 enum { CHIPS_TRIED = 64 };
@@ -64,3 +65,5 @@ int cgpio_chip(const char *name, char *label, size_t label_size, unsigned *lines
   gpiod_chip_close(chip);
   return 0;
 }
+
+int cgpio_wake_descriptor(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }

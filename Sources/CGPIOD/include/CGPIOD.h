@@ -64,4 +64,7 @@ int cgpio_chip(const char *chip, char *label, size_t label_size, unsigned *lines
 // Whether the line is there, without taking it: its offset, or -1 with errno and a text.
 int cgpio_find(const char *chip, const char *name, unsigned offset, char *error, size_t size);
 
+// A descriptor that becomes readable when 8 bytes, a number, are written to it (eventfd), or -1.
+int cgpio_wake_descriptor(void);
+
 #endif

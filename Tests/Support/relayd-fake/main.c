@@ -1,6 +1,6 @@
 #include <relay_loop.h>
 
-#include <errno.h>
+#include <time.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-// relayd on lines that are bytes of a file, FAKE_LINES: what is written stays there when the process is gone, as it does
+// relayd on lines that are bytes of a file, which is the chip: what is written stays there when the process is gone, as it does
 // with chips that keep their outputs. The test watches the same bytes. Layout, SLOTS times:
 //
 //   0..47  name, ends with a zero     48  level of an output, or of an input that does not follow
@@ -18,24 +18,39 @@
 enum { SLOTS = 32, SIZE = 64, LEVEL = 48, FOLLOWS = 49, WHICH = 50, INVERTED = 51, REFUSED = 52 };
 
 struct fake {
+  volatile unsigned char *table;
   volatile unsigned char *slot;
   int fd;
   int last;
 };
 
-static volatile unsigned char *table;
+// The chip's name is the file; each stays mapped until the end.
+static volatile unsigned char *table_of(const char *chip) {
+  static char known[100];
+  static volatile unsigned char *table;
+  if (table && strcmp(known, chip) == 0) return table;
+  int file = open(chip, O_RDWR | O_CLOEXEC);
+  void *mapped = file < 0 ? MAP_FAILED : mmap(NULL, SLOTS * SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  if (file >= 0) close(file);
+  if (mapped == MAP_FAILED) return NULL;
+  table = mapped;
+  snprintf(known, sizeof known, "%s", chip);
+  return table;
+}
 
 static volatile unsigned char *slot_of(const struct relay_line *line) {
-  for (int i = 0; i < SLOTS; i++) {
+  volatile unsigned char *table = table_of(line->chip);
+  for (int i = 0; table && i < SLOTS; i++) {
     volatile unsigned char *slot = table + i * SIZE;
     if (slot[0] && strcmp((const char *)slot, line->name) == 0) return slot;
   }
   return NULL;
 }
 
-static int level(volatile unsigned char *slot) {
+static int level(const struct fake *fake) {
+  volatile unsigned char *slot = fake->slot;
   if (!slot[FOLLOWS]) return slot[LEVEL];
-  return (table + slot[WHICH] * SIZE)[LEVEL] ^ slot[INVERTED];
+  return (fake->table + slot[WHICH] * SIZE)[LEVEL] ^ slot[INVERTED];
 }
 
 static struct fake *request(const struct relay_line *line, char *error, size_t size) {
@@ -46,6 +61,7 @@ static struct fake *request(const struct relay_line *line, char *error, size_t s
   }
   struct fake *fake = calloc(1, sizeof *fake);
   if (!fake) return NULL;
+  fake->table = table_of(line->chip);
   fake->slot = slot;
   fake->fd = -1;
   return fake;
@@ -64,7 +80,7 @@ static void *request_input(const struct relay_line *line, char *error, size_t si
   struct itimerspec every = {.it_interval = {.tv_nsec = 1000000}, .it_value = {.tv_nsec = 1000000}};
   fake->fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
   timerfd_settime(fake->fd, 0, &every, NULL);
-  fake->last = level(fake->slot);
+  fake->last = level(fake);
   return fake;
 }
 
@@ -79,14 +95,14 @@ static int set(void *line, int active) {
   return 0;
 }
 
-static int get(void *line) { return ((struct fake *)line)->slot[REFUSED] ? -1 : level(((struct fake *)line)->slot); }
+static int get(void *line) { return ((struct fake *)line)->slot[REFUSED] ? -1 : level(line); }
 static int descriptor(void *line) { return ((struct fake *)line)->fd; }
 
 static int next_edge(void *line, int *active, int64_t *time) {
   struct fake *fake = line;
   uint64_t ticks;
   (void)!read(fake->fd, &ticks, sizeof ticks);
-  int now = level(fake->slot);
+  int now = level(fake);
   if (now == fake->last) return 0;
   struct timespec stamp;
   clock_gettime(CLOCK_MONOTONIC, &stamp);
@@ -110,12 +126,5 @@ int main(int argc, char **argv) {
   static const struct relay_line_ops ops = {
       request_output, request_input, release, set, get, descriptor, next_edge, label, find,
   };
-  const char *path = getenv("FAKE_LINES");
-  int file = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
-  table = file < 0 ? MAP_FAILED : mmap(NULL, SLOTS * SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-  if (table == MAP_FAILED) {
-    fprintf(stderr, "relayd-fake: FAKE_LINES: %s\n", strerror(errno));
-    return 2;
-  }
   return relay_main(argc, argv, &ops);
 }
