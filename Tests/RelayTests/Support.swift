@@ -52,7 +52,7 @@ final class FakeLines: @unchecked Sendable {
   }
 
   func bindings(heartbeat: Bool = false, mirrors: Bool = true) -> [GPIOContactorBinding] {
-    (1...2).map { evse in
+    (1...2).map { (evse: Int) in
       GPIOContactorBinding(
         component: ComponentID("PowerContactor", evse: evse),
         lines: [GPIOLine(chip: path, place: .name("RELAY\(evse)"))],
