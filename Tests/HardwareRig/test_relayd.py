@@ -35,8 +35,8 @@ PATIENCE = float(os.environ.get("RIG_PATIENCE", "1"))
 
 CLIENT = [f"client {what}" for what in ("kill", "stop", "hung", "garbage", "flood", "replay", "gone", "open", "terminate")]
 DAEMON = [f"relayd {what}" for what in ("kill", "stop", "terminate", "abort", "crash")]
-TRIALS_UNIT = int(os.environ.get("RIG_TRIALS", "220"))
-TRIALS_CIRCUIT = max(len(DAEMON), TRIALS_UNIT // 4)
+TRIALS_UNIT = int(os.environ.get("RIG_TRIALS", "180"))
+TRIALS_CIRCUIT = max(len(DAEMON), TRIALS_UNIT // 5)
 SEED = int(os.environ.get("RIG_SEED", str(int(time.time()))))
 
 # The time that contactors have is long: an emulated machine on a busy host stands still for 100 ms now and then, which is
