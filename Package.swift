@@ -106,6 +106,9 @@ let package = Package(
       name: "modbus-poll", dependencies: ["Hardware", "StationCore", "DeviceModel", "OCPP"],
       path: "Tests/Support/modbus-poll",
       swiftSettings: settings),
+    .executableTarget(
+      name: "gpio-drivers", dependencies: ["Hardware", "StationCore", "DeviceModel"],
+      path: "Tests/Support/gpio-drivers", swiftSettings: settings),
     .testTarget(
       name: "HardwareTests", dependencies: ["Hardware", "StationCore", "DeviceModel", "OCPP", "CRelay"],
       swiftSettings: settings),

@@ -186,6 +186,9 @@ static int run(const struct relay_config *config, const struct relay_line_ops *o
   hands.ops = ops;
   hands.config = config;
   relay_machine_init(&machine, config, relay_now());
+  // The power lines first: of a relayd that died they may still be on, and the first edge of the heartbeat gives the
+  // external circuit its power back.
+  for (int i = 0; i < config->channel_count; i++) relay_hands_take(&hands, &machine, i);
   if (config->has_heartbeat) {
     hands.heartbeat = ops->request_output(&config->heartbeat, error, sizeof error);
     // Without it the external circuit keeps everything off, which is safe and of no use.

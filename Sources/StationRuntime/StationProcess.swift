@@ -60,33 +60,46 @@ public enum StationProcess {
     var parts: StationRuntime.Parts
     var socket: ControlSocketFile
     var reports: LedgerReports
+    /// Threads and tasks of drivers add themselves here.
+    let watchdog = Watchdog()
 
     func run(signals: CInt, on loop: any EventLoop) {
       let runtime = StationRuntime(parts, on: loop)
       let server = ControlServer(socket, on: loop)
       let desk = ControlDesk(runtime, server)
       let link = CSMSLink(eventLoop: loop) { runtime.linkEvent($0) }
+      let service = ServiceNotifier.ofProcess(watchdog: watchdog, ledger: parts.ledger, on: loop) { level, text in
+        runtime.write(level, text)
+      }
       runtime.onEnd = { ending in
         // Keeps the desk alive as long as the runtime.
         desk.close()
-        finish(ending)
+        finish(ending, service)
       }
-      ProcessSignals.watch(signals, on: loop) { runtime.stop() }
+      ProcessSignals.watch(signals, on: loop) {
+        service?.stopping()
+        runtime.stop()
+      }
       server.start { error in
         runtime.write(.error, "the control socket \(options.controlSocket) does not accept clients: \(error)")
-        finish(.exit(.controlSocket))
+        finish(.exit(.controlSocket), service)
       }
       runtime.write(.info, "control socket \(options.controlSocket), \(runtime.hardwareText), process \(getpid())")
       runtime.start(link)
+      service?.ready("control socket \(options.controlSocket)")
       let bound = NIOLoopBound(runtime, eventLoop: loop)
       reports.deliver { input in loop.execute { bound.value.give(input) } }
     }
 
     /// Ends the process.
-    private func finish(_ ending: StationRuntime.Ending) -> Never {
+    private func finish(_ ending: StationRuntime.Ending, _ service: ServiceNotifier?) -> Never {
       switch ending {
-      case .exit(let code): exit(code.rawValue)
-      case .restart(let reason, _): restart.carryOut(reason)
+      case .exit(let code):
+        service?.stopping()
+        exit(code.rawValue)
+      case .restart(let reason, _):
+        service?.replaced()
+        restart.carryOut(reason)
       }
     }
   }

@@ -137,6 +137,8 @@ final class FakeLedger: LedgerPort {
     return nil
   }
 
+  var openCount: Int { state.withLock { $0.open.count } }
+
   func answer(_ failure: String?) {
     let completion = state.withLock { $0.open.isEmpty ? nil : $0.open.removeFirst() }
     completion?(failure.map { .failure(LedgerError(.full, $0)) } ?? .success(()))

@@ -210,8 +210,23 @@ public final class RelayLease: @unchecked Sendable {
       return (descriptor, process)
     }
     if socket >= 0 { close(socket) }
-    reap(child, patience: .milliseconds(100))
+    if child > 0 {
+      reap(child, patience: .milliseconds(100))
+      // Not left to its successor, which may have to wait: up to 30 s after several deaths.
+      setOff(patience: .seconds(1))
+    }
     lock.with { client.lost(reason, at: .now) }
+  }
+
+  /// The lines of a child that is gone may still be driven, many chips keep them: another one sets them off before it notices
+  /// that nobody is there.
+  private func setOff(patience: TimeSpan) {
+    guard case .child(let program) = daemon else { return }
+    var socket: Int32 = -1
+    var child: pid_t = 0
+    guard relay_spawn(program, configuration.text, configuration.text.utf8.count, &socket, &child) == 0 else { return }
+    close(socket)
+    reap(child, patience: patience)
   }
 
   /// Waits for a child that has been told to end by the end of its socket. True: it had to be killed.
@@ -246,15 +261,7 @@ public final class RelayLease: @unchecked Sendable {
   private func end() {
     let (socket, child) = lock.with { (descriptor, process) }
     if socket >= 0 { close(socket) }
-    if reap(child, patience: .milliseconds(500)), case .child(let program) = daemon {
-      // It hung, and its lines may still be driven: another one sets them off before it notices that nobody is there.
-      var again: Int32 = -1
-      var last: pid_t = 0
-      if relay_spawn(program, configuration.text, configuration.text.utf8.count, &again, &last) == 0 {
-        close(again)
-        reap(last, patience: .milliseconds(300))
-      }
-    }
+    if reap(child, patience: .milliseconds(500)) { setOff(patience: .milliseconds(300)) }
     lock.with {
       descriptor = -1
       process = 0

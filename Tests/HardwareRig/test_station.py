@@ -1,0 +1,65 @@
+"""The station's own program inside the machine, its CSMS on the host: a whole session over the machine's network."""
+
+import asyncio
+import os
+
+import pytest
+
+import inside
+
+os.environ["CONFORMANCE_PATIENCE"] = os.environ.get("CONFORMANCE_PATIENCE", "4")
+os.environ["CONFORMANCE_ADAPTER"] = "inside:InsideStation"
+
+from rig import Rig  # noqa: E402
+from states import Session  # noqa: E402
+
+SESSION_LIMIT = 180
+
+
+@pytest.fixture
+def station_inside(bench, tmp_path):
+    """Runs an async test body with a rig whose station is inside; what went wrong on the wire fails the test."""
+    inside.InsideStation.machine = bench.machine
+
+    def run(body, configuration="ac-two-evse"):
+        async def whole():
+            rig = Rig(tmp_path, configuration)
+            try:
+                async with asyncio.timeout(SESSION_LIMIT):
+                    await body(rig)
+                problems = rig.problems()
+            finally:
+                misbehaved = await rig.close()
+            assert not problems, problems
+            assert not misbehaved, misbehaved
+        asyncio.run(whole())
+    return run
+
+
+def test_a_session_of_the_station_inside_reaches_the_csms_on_the_host(station_inside):
+    async def body(rig):
+        await rig.start({"TxCtrlr/TxStartPoint": "EVConnected", "TxCtrlr/TxStopPoint": "EVConnected"})
+        session = Session(rig)
+        await session.energy_transfer_started()
+        await asyncio.sleep(2)
+        await rig.station.plug_out(1)
+        ended = await rig.csms.expect("TransactionEvent", {"eventType": "Ended"})
+        ended.check({"transactionInfo.stoppedReason": "EVDisconnected"})
+        (transaction,) = rig.csms.transactions.values()
+        assert transaction.ended and not list(transaction.problems())
+
+    station_inside(body)
+
+
+def test_a_station_killed_inside_keeps_its_transaction(station_inside):
+    async def body(rig):
+        await rig.start({"TxCtrlr/TxStartPoint": "EVConnected", "TxCtrlr/TxStopPoint": "EVConnected"})
+        await Session(rig).energy_transfer_started()
+        await rig.station.kill()
+        await rig.station.start()
+        ended = await rig.csms.expect("TransactionEvent", {"eventType": "Ended"})
+        ended.check({"transactionInfo.stoppedReason": "PowerLoss"})
+        (transaction,) = rig.csms.transactions.values()
+        assert [event["seqNo"] for event in transaction.in_order] == list(range(len(transaction.in_order)))
+
+    station_inside(body)
