@@ -18,7 +18,7 @@ let program: [LinkerSetting] = [
 
 let c: [CSetting] = [.define("_GNU_SOURCE"), .unsafeFlags(["-Wall", "-Wextra", "-Werror"])]
 
-// relayd is C and locks its memory: the Swift runtime, which the linking compiler names, stays out of it.
+// relayd is C and locks its memory: with the static standard library of a release nothing of Swift gets into it.
 let onlyC: [LinkerSetting] = [.unsafeFlags(["-nostartfiles"], .when(platforms: [.linux]))]
 
 let nio: [Target.Dependency] = [

@@ -37,7 +37,6 @@ import Testing
   private final class Pipes: LineBackend, @unchecked Sendable {
     let lock = BusLock()
     var lines: [GPIOLine: PipeLine] = [:]
-    var debounces: Bool { false }
 
     func take(_ request: LineRequest) throws(LineFailure) -> any TakenLine {
       let line = PipeLine(!request.isOutput)

@@ -37,7 +37,6 @@ final class FakeBackend: LineBackend, @unchecked Sendable {
     func release() { isReleased = true }
   }
 
-  var debounces: Bool { false }
   var lines: [GPIOLine: Line] = [:]
   var levels: [GPIOLine: Bool] = [:]
   var missing: Set<GPIOLine> = []

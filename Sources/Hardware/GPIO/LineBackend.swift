@@ -16,7 +16,8 @@ struct LineEdge: Hashable, Sendable {
 /// What is asked of a line.
 struct LineRequest: Hashable, Sendable {
   enum Direction: Hashable, Sendable {
-    /// `debounce`: by the kernel, where it can; only for inputs where a late answer does no harm.
+    /// `debounce`: by the kernel, where it can (libgpiod 2); only for inputs where a late answer does no harm. Drivers
+    /// debounce in any case.
     case input(debounce: TimeSpan)
     /// With its value from the request on.
     case output(active: Bool)
@@ -39,8 +40,6 @@ protocol TakenLine: AnyObject {
 
 /// Where lines come from: the kernel, or a test.
 protocol LineBackend: AnyObject, Sendable {
-  /// The kernel debounces inputs; otherwise drivers do.
-  var debounces: Bool { get }
   func take(_ request: LineRequest) throws(LineFailure) -> any TakenLine
   /// For people: chip with its label, and line. Without taking it.
   func describe(_ line: GPIOLine) throws(LineFailure) -> String
@@ -48,8 +47,6 @@ protocol LineBackend: AnyObject, Sendable {
 
 /// Lines of the kernel, through libgpiod.
 final class KernelLines: LineBackend {
-  var debounces: Bool { cgpio_debounces() == 1 }
-
   func take(_ request: LineRequest) throws(LineFailure) -> any TakenLine {
     var error = [CChar](repeating: 0, count: 400)
     let taken = Self.with(request) { config -> OpaquePointer? in
