@@ -11,7 +11,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import measure  # noqa: E402
-from vm import Machine  # noqa: E402
+from vm import Machine, RigError  # noqa: E402
 
 LINES = HERE / "guest/lines.py"
 CHIP = "/run/rig/chip"
@@ -104,6 +104,19 @@ def measured(request):
 def pytest_configure(config):
     config.measured = {}
     config.boot = None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failure comes with what the program under test said last."""
+    report = yield
+    station = getattr(item, "funcargs", {}).get("station")
+    if report.when == "call" and report.failed and station:
+        try:
+            report.sections.append(("the drivers' last words", station.last_words()))
+        except RigError as error:
+            report.sections.append(("the drivers' last words", f"none: {error}"))
+    return report
 
 
 def pytest_terminal_summary(terminalreporter, config):

@@ -176,3 +176,22 @@ def eventually(bench, line, value, within=10):
     while bench.machine.value(line) != value:
         assert time.monotonic() < end, f"{line} did not become {value} within {within} s"
         time.sleep(0.05)
+
+
+def test_a_card_reader_that_is_a_keyboard_can_be_played(bench):
+    keyboard = bench.spawn(sys.executable, LINES.parent / "keyboard.py", "ffff:0035", "Rig card reader")
+    bench.machine.wait_output(keyboard, "ready")
+    program = (
+        "import glob, os, struct, sys\n"
+        "path = next(os.path.dirname(os.path.dirname(name)) for name in glob.glob('/sys/class/input/event*/device/name')\n"
+        "            if open(name).read() == 'Rig card reader\\n')\n"
+        "device = open('/dev/input/' + os.path.basename(path), 'rb', buffering=0)\n"
+        "print('reading', flush=True)\n"
+        "while True:\n"
+        "    *_, kind, code, value = struct.unpack('=qqHHi', device.read(24))\n"
+        "    if (kind, value) == (1, 1): print('key', code, flush=True)\n")
+    reader = bench.spawn(sys.executable, "-c", program)
+    bench.machine.wait_output(reader, "reading")
+    bench.machine.write(keyboard, "0123AF\n")
+    bench.machine.wait_output(reader, "key 28")
+    assert bench.machine.output(reader, 1) == [f"key {code}" for code in (11, 2, 3, 4, 30, 33, 28)]

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 
 import pytest
 
@@ -12,6 +13,7 @@ os.environ["CONFORMANCE_ADAPTER"] = "inside:InsideStation"
 
 from rig import Rig  # noqa: E402
 from states import Session  # noqa: E402
+from station_adapter import station_binary  # noqa: E402
 
 SESSION_LIMIT = 180
 
@@ -63,3 +65,14 @@ def test_a_station_killed_inside_keeps_its_transaction(station_inside):
         assert [event["seqNo"] for event in transaction.in_order] == list(range(len(transaction.in_order)))
 
     station_inside(body)
+
+
+def test_the_station_inside_reads_a_meter_whose_slave_is_inside_too(bench):
+    """The Modbus rig's slaves run in the machine as well: a session on real drivers has both there."""
+    slaves = bench.spawn(sys.executable, inside.ROOT / "Tests/ModbusRig/slaves.py", "tcp:1502", "fault", "silent")
+    bench.machine.wait_output(slaves, "ready", within=60)
+    common = ["meter", "read", "--host", "127.0.0.1", "--port", 1502, "--model", "eastron-sdm630", "--unit"]
+    answer = bench.machine.run(station_binary(), *common, 1, cwd=str(inside.ROOT))
+    assert "kWh" in answer["out"] or "Wh" in answer["out"], answer
+    silent = bench.machine.run(station_binary(), *common, 2, cwd=str(inside.ROOT), check=False)
+    assert silent["code"] != 0, silent

@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-DEFAULT_LINES = ["RELAY1", "RELAY2", "MIRROR1", "MIRROR2", "HEARTBEAT", "ESTOP", "RCD", "SUPPLY", "DOOR", "LOCK"]
+DEFAULT_LINES = ["RELAY1", "RELAY2", "MIRROR1", "MIRROR2", "HEARTBEAT", "ESTOP", "RCD", "SUPPLY", "DOOR", "LOCK", "SPARE1", "SPARE2"]
 MAX_LINES = 64
 PREPARE_LIMIT = 900
 BOOT_LIMIT = 120
