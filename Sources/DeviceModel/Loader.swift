@@ -23,20 +23,18 @@ extension DeviceModel {
   /// the order of the file names; then `overridesFile` (a JSON list), then `settings`
   /// (`Component/Variable=value`, see `VariableAddress`). Later values win.
   ///
-  /// Meter models that drivers name are looked for in `metersDirectory`, else where `MeterLibrary` says. `forRunning`: a
-  /// driver that `station run` does not have yet is an error.
+  /// Meter models that drivers name are looked for in `metersDirectory`, else where `MeterLibrary` says.
   ///
   /// Never fails: everything that is wrong is in `problems`. Limits: 1000 files in a directory, 1 MiB a file.
   public static func load(
-    directory: String, overridesFile: String? = nil, settings: [String] = [], metersDirectory: String? = nil,
-    forRunning: Bool = false
+    directory: String, overridesFile: String? = nil, settings: [String] = [], metersDirectory: String? = nil
   ) -> LoadResult {
     var loader = Loader()
     loader.loadDirectory(directory)
     if let overridesFile { loader.applyOverrides(file: overridesFile) }
     for setting in settings { loader.apply(setting: setting) }
     loader.checkStructure(
-      directory, meters: MeterLibrary(given: metersDirectory, stationDirectory: directory), forRunning: forRunning)
+      directory, meters: MeterLibrary(given: metersDirectory, stationDirectory: directory))
     loader.checkValues()
     return loader.result
   }

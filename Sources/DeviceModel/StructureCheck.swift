@@ -3,10 +3,10 @@ import OCPP
 /// Checks that need more than one file: the numbering of EVSEs and connectors, drivers, and the variables that OCPP
 /// requires.
 extension Loader {
-  mutating func checkStructure(_ directory: String, meters: MeterLibrary, forRunning: Bool) {
+  mutating func checkStructure(_ directory: String, meters: MeterLibrary) {
     checkNumbering(directory)
     checkDrivers()
-    checkDriverFields(meters, forRunning: forRunning)
+    checkDriverFields(meters)
     checkNames()
     checkRequiredVariables(directory)
   }
@@ -103,19 +103,12 @@ extension Loader {
   }
 
   /// The fields of each driver, and what several of them claim.
-  private mutating func checkDriverFields(_ meters: MeterLibrary, forRunning: Bool) {
+  private mutating func checkDriverFields(_ meters: MeterLibrary) {
     var check = DriverCheck(problems: problems, meters: meters)
     for component in components {
       guard let node = component.driverNode, let driver = component.driver else { continue }
       check.check(DriverPlace(component: component.id, kind: driver.kind, node: node))
-      if forRunning, DriverKind.named(driver.kind)?.runs == false {
-        let kinds = DriverKind.all.filter(\.runs).map(\.name).joined(separator: ", ")
-        check.problems.add(
-          .error, at: node["kind"] ?? node, "driver kind \"\(driver.kind)\" is not supported yet by station run",
-          expected: "one of \(kinds)")
-      }
     }
-    check.finish()
     problems = check.problems
     bindings = check.bindings
   }

@@ -176,7 +176,7 @@ public enum StationProcess {
   ) throws(Failure) -> LoadResult {
     let result = DeviceModel.load(
       directory: options.configDirectory, overridesFile: options.overrides, settings: options.settings,
-      metersDirectory: options.metersDirectory, forRunning: true)
+      metersDirectory: options.metersDirectory)
     if result.errorCount > 0 {
       let report = CheckReport(result, directory: options.configDirectory)
       throw Failure(.configuration, [report.text + "stationd: the device model has errors, the station does not start"])

@@ -50,7 +50,8 @@ import Testing
         "DIR/custom/Connector_3.json:1:10: warning: Connector@3.1 lacks SupplyPhases, which OCPP requires; "
           + "expected the number of supply phases, 0 to 3",
         "DIR/custom/Contactor.json:1:61: error: driver kind \"mqtt\" is not known to this build; "
-          + "expected one of simulated, modbus-rtu, modbus-tcp, gpio",
+          + "expected one of simulated, modbus-rtu, modbus-tcp, gpio, modbus-evse-rtu, modbus-evse-tcp, "
+          + "mcu-serial, controller, evdev, pn532-serial, sysfs-temperature",
         "DIR/custom/EVSE_1.json:1:10: warning: EVSE@1 lacks AvailabilityState, which OCPP requires; "
           + "expected the state of the EVSE",
         "DIR/custom/EVSE_1.json:1:10: warning: EVSE@1 lacks Power, which OCPP requires; "

@@ -22,8 +22,8 @@ import Testing
     return try TemporaryFolder(files)
   }
 
-  private func load(_ folder: TemporaryFolder, forRunning: Bool = false) -> (result: LoadResult, errors: [String]) {
-    let result = DeviceModel.load(directory: folder.path, metersDirectory: Self.meters, forRunning: forRunning)
+  private func load(_ folder: TemporaryFolder) -> (result: LoadResult, errors: [String]) {
+    let result = DeviceModel.load(directory: folder.path, metersDirectory: Self.meters)
     let errors = CheckReport(result, directory: folder.path).problems.filter { $0.severity == .error }
     return (result, errors.map { $0.text.replacing(folder.path + "/custom/", with: "") })
   }
@@ -163,17 +163,6 @@ import Testing
         "M2.json:1:82: error: /dev/ttyS1 is 19200 8E1 here and 9600 8N1 for FiscalMetering@1; expected one setting for all on it"
       ])
     #expect(try errors(rtu(), bsm.replacing("}", with: #", "baud": 9600, "parity": "N"}"#)) == [])
-  }
-
-  // MARK: Running
-
-  @Test func whatCannotRunYetIsRefusedByRunAlone() throws {
-    let folder = try folder(rtu())
-    #expect(load(folder).errors == [])
-    expect(
-      load(folder, forRunning: true).errors,
-      ["M1.json:1:61: error: driver kind \"modbus-rtu\" is not supported yet by station run; expected one of simulated"]
-    )
   }
 
   private func expect(

@@ -6,43 +6,41 @@ struct DriverKind: Sendable {
   let name: String
   /// The components it can serve; empty: any.
   let components: [String]
-  /// `station run` has it.
-  let runs: Bool
   let check: @Sendable (DriverPlace, inout DriverCheck) -> [ResourceClaim]
 
   static let all = [
-    DriverKind(name: "simulated", components: [], runs: true) { place, check in
+    DriverKind(name: "simulated", components: []) { place, check in
       check.add(.simulated(place.component))
       return []
     },
-    DriverKind(name: "modbus-rtu", components: ["FiscalMetering"], runs: true) { place, check in
+    DriverKind(name: "modbus-rtu", components: ["FiscalMetering"]) { place, check in
       ModbusMeterCheck.rtu(place, &check)
     },
-    DriverKind(name: "modbus-tcp", components: ["FiscalMetering"], runs: true) { place, check in
+    DriverKind(name: "modbus-tcp", components: ["FiscalMetering"]) { place, check in
       ModbusMeterCheck.tcp(place, &check)
     },
-    DriverKind(name: "gpio", components: GPIOCheck.components, runs: true) { place, check in
+    DriverKind(name: "gpio", components: GPIOCheck.components) { place, check in
       GPIOCheck.check(place, &check)
     },
-    DriverKind(name: "modbus-evse-rtu", components: ["CPPWMController"], runs: true) { place, check in
+    DriverKind(name: "modbus-evse-rtu", components: ["CPPWMController"]) { place, check in
       EVSEControllerCheck.rtu(place, &check)
     },
-    DriverKind(name: "modbus-evse-tcp", components: ["CPPWMController"], runs: true) { place, check in
+    DriverKind(name: "modbus-evse-tcp", components: ["CPPWMController"]) { place, check in
       EVSEControllerCheck.tcp(place, &check)
     },
-    DriverKind(name: "mcu-serial", components: ["CPPWMController"], runs: true) { place, check in
+    DriverKind(name: "mcu-serial", components: ["CPPWMController"]) { place, check in
       SafetyControllerCheck.check(place, &check)
     },
-    DriverKind(name: ControllerRules.kind, components: ControllerRules.parts, runs: true) { place, check in
+    DriverKind(name: ControllerRules.kind, components: ControllerRules.parts) { place, check in
       ControllerRules.fields(place, &check)
     },
-    DriverKind(name: "evdev", components: ["TokenReader"], runs: true) { place, check in
+    DriverKind(name: "evdev", components: ["TokenReader"]) { place, check in
       TokenReaderCheck.evdev(place, &check)
     },
-    DriverKind(name: "pn532-serial", components: ["TokenReader"], runs: true) { place, check in
+    DriverKind(name: "pn532-serial", components: ["TokenReader"]) { place, check in
       TokenReaderCheck.pn532(place, &check)
     },
-    DriverKind(name: "sysfs-temperature", components: ["TemperatureSensor"], runs: true) { place, check in
+    DriverKind(name: "sysfs-temperature", components: ["TemperatureSensor"]) { place, check in
       TemperatureCheck.check(place, &check)
     },
   ]
