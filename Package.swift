@@ -96,6 +96,9 @@ let package = Package(
       name: "modbus-poll", dependencies: ["Hardware", "StationCore", "DeviceModel", "OCPP"],
       path: "Tests/Support/modbus-poll",
       swiftSettings: settings),
+    .executableTarget(
+      name: "driver-watch", dependencies: ["Hardware", "StationCore", "DeviceModel", "OCPP"],
+      path: "Tests/Support/driver-watch", swiftSettings: settings),
     .testTarget(
       name: "HardwareTests", dependencies: ["Hardware", "StationCore", "DeviceModel", "OCPP"],
       swiftSettings: settings),

@@ -33,8 +33,10 @@ enum ControllerRules {
     let node = place.node["kind"] ?? place.node
     guard let pilot = pilots.first(where: { serves($0, place.component) }) else {
       check.problems.add(
-        .error, at: node, "\(place.component) is served by a controller, but its EVSE has no CPPWMController with a driver",
-        expected: "a CPPWMController of kind \((EVSEControllerCheck.kinds + [SafetyControllerCheck.kind]).joined(separator: ", "))"
+        .error, at: node,
+        "\(place.component) is served by a controller, but its EVSE has no CPPWMController with a driver",
+        expected:
+          "a CPPWMController of kind \((EVSEControllerCheck.kinds + [SafetyControllerCheck.kind]).joined(separator: ", "))"
       )
       return
     }
@@ -44,7 +46,8 @@ enum ControllerRules {
     case _ where EVSEControllerCheck.kinds.contains(pilot.kind) && isContactor: break
     default:
       check.problems.add(
-        .error, at: node, "\(place.component) is served by \(pilot.component), whose kind \"\(pilot.kind)\" does not serve it",
+        .error, at: node,
+        "\(place.component) is served by \(pilot.component), whose kind \"\(pilot.kind)\" does not serve it",
         expected: isContactor
           ? "a controller that switches, or a driver of its own" : "an mcu-serial controller, or a driver of its own")
       return

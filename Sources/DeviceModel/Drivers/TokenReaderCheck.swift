@@ -73,7 +73,10 @@ enum TokenReaderCheck {
       return []
     }
     bind(place, object, .evdev(device, hexadecimal: digits == "hexadecimal", lengths: least...most), &check)
-    let claimed = device.path.map { ($0, "path") } ?? device.vendor.map { _ in ("input device \(object.node["device"]?.string ?? "")", "device") }
+    let claimed =
+      device.path.map { ($0, "path") } ?? device.vendor.map { _ in
+        ("input device \(object.node["device"]?.string ?? "")", "device")
+      }
       ?? device.name.map { ("input device \"\($0)\"", "name") }
     guard let (resource, name) = claimed, let node = place.node[name] else { return [] }
     return [ResourceClaim(resource: resource, use: .exclusive, node: node)]
@@ -104,7 +107,8 @@ enum TokenReaderCheck {
         evses = numbers
       } else {
         check.problems.add(
-          .error, at: node, "evses is no list of EVSE numbers", expected: "1 to 100 different numbers from 1, e.g. [1, 2]")
+          .error, at: node, "evses is no list of EVSE numbers",
+          expected: "1 to 100 different numbers from 1, e.g. [1, 2]")
       }
     } else if let evse = place.component.evse {
       evses = [evse]

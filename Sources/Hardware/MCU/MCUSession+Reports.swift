@@ -75,7 +75,9 @@ extension MCUSession {
     isUnknown = false
     flags = state.flags
     setFault(PilotFaults.silent, false)
-    setFault(PilotFaults.contactor, flags.contains(.welded) || (faults.contains(PilotFaults.contactor) && flags.contains(.closed)))
+    setFault(
+      PilotFaults.contactor,
+      flags.contains(.welded) || (faults.contains(PilotFaults.contactor) && flags.contains(.closed)))
     setFault(PilotFaults.rcdTest, flags.contains(.rcdTestFailed))
     // Facets first that the core needs to judge the pilot by.
     if let cable = state.cable { tell(.cable, .cable(ratingAmperes: cable == 0 ? nil : cable)) }

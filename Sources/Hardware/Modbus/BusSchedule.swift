@@ -143,7 +143,9 @@ struct BusSchedule {
 
   /// By priority, then the unit that was served longest ago, then the order of arrival.
   private func precedes(_ a: (id: UInt64, entry: Waiting), _ b: (id: UInt64, entry: Waiting)) -> Bool {
-    let served = { (entry: Waiting) in units[entry.request.question.unit]?.lastServed ?? MonotonicTime(nanoseconds: .min) }
+    let served = { (entry: Waiting) in
+      units[entry.request.question.unit]?.lastServed ?? MonotonicTime(nanoseconds: .min)
+    }
     let ranks = (a.entry.request.priority, served(a.entry), a.id)
     return ranks < (b.entry.request.priority, served(b.entry), b.id)
   }

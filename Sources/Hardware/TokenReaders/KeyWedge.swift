@@ -51,7 +51,8 @@ struct KeyWedge: Sendable {
     }
     // Shift and lock keys are pressed beside letters by some readers.
     if Self.modifiers.contains(code) { return nil }
-    guard let digit = Self.digits[code] ?? (hexadecimal ? Self.letters[code] : nil), typed.count < lengths.upperBound else {
+    guard let digit = Self.digits[code] ?? (hexadecimal ? Self.letters[code] : nil), typed.count < lengths.upperBound
+    else {
       isSpoilt = true
       return nil
     }
