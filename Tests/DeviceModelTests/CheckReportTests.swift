@@ -50,7 +50,7 @@ import Testing
         "DIR/custom/Connector_3.json:1:10: warning: Connector@3.1 lacks SupplyPhases, which OCPP requires; "
           + "expected the number of supply phases, 0 to 3",
         "DIR/custom/Contactor.json:1:61: error: driver kind \"gpio\" is not known to this build; "
-          + "expected one of simulated, modbus-rtu, modbus-tcp",
+          + "expected one of \(DriverKind.names)",
         "DIR/custom/EVSE_1.json:1:10: warning: EVSE@1 lacks AvailabilityState, which OCPP requires; "
           + "expected the state of the EVSE",
         "DIR/custom/EVSE_1.json:1:10: warning: EVSE@1 lacks Power, which OCPP requires; "

@@ -173,8 +173,8 @@ import Testing
     expect(
       load(folder, forRunning: true).errors,
       [
-        "M1.json:1:61: error: driver kind \"modbus-rtu\" is not supported yet by station run; expected one of simulated, "
-          + "modbus-evse-rtu, modbus-evse-tcp, mcu-serial, controller, evdev, pn532-serial, sysfs-temperature"
+        "M1.json:1:61: error: driver kind \"modbus-rtu\" is not supported yet by station run; expected one of "
+          + "\(DriverKind.all.filter(\.runs).map(\.name).joined(separator: ", "))"
       ]
     )
   }

@@ -200,12 +200,12 @@ import Testing
           "CPPWMController", #""evse_id": 1, "driver": {"kind": "simulated", "line": 1}"#),
       ]),
       [
-        "DIR/custom/a.json:1:61: error: driver kind \"gpio\" is not known to this build; expected one of simulated, "
-          + "modbus-rtu, modbus-tcp",
+        "DIR/custom/a.json:1:61: error: driver kind \"gpio\" is not known to this build; expected one of "
+          + DriverKind.names,
         "DIR/custom/b.json:1:44: error: driver kind \"simulatd\" is not known to this build; expected one of "
-          + "simulated, modbus-rtu, modbus-tcp; "
+          + "\(DriverKind.names); "
           + "did you mean \"simulated\"?",
-        "DIR/custom/c.json:1:41: error: \"kind\" is missing; expected one of simulated, modbus-rtu, modbus-tcp",
+        "DIR/custom/c.json:1:41: error: \"kind\" is missing; expected one of \(DriverKind.names)",
         "DIR/custom/d.json:1:52: error: driver is a number; expected an object",
         "DIR/custom/e.json:1:75: warning: unknown key \"line\" in a simulated driver; expected kind",
       ])

@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct MCUFrameTests {
   @Test func checksum() {
-    #expect(MCUFrame.crc(Array("123456789".utf8)) == 0x29B1)
+    #expect(MCUFrame.crc(Array("123456789".utf8)) == 0xD64E)
   }
 
   @Test func framesAreReadBack() {
@@ -45,6 +45,8 @@ import Testing
         let taken = reader.take(broken + [0] + frame)
         #expect(taken == [message], "byte \(index) bit \(bit)")
       }
+      // Without its end alone it is whole.
+      guard index < frame.count - 1 else { continue }
       var reader = MCUFrameReader()
       #expect(reader.take(Array(frame[..<index]) + [0] + frame) == [message], "cut at \(index)")
     }

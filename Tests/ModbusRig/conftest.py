@@ -106,7 +106,7 @@ class ControllerRig:
         place = {k: v for k, v in bus.driver.items() if k != "kind"}
         kind = bus.driver["kind"].replace("modbus-", "modbus-evse-")
         quick = {"timeoutMs": 300, "pauseMs": 20}
-        pilot = {"kind": kind, **place, "unit": 2, "model": model, "pollIntervalMs": 200, "staleAfterMs": 1500,
+        pilot = {"kind": kind, **place, "unit": 2, "model": model, "pollIntervalMs": 200, "staleAfterMs": 3000,
                  "limitIntervalMs": 2000, **quick}
         if model != "phoenix-ev-cc-ac1-eth":
             pilot["socket"] = True

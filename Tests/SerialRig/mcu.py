@@ -10,7 +10,7 @@ from line import Line
 
 
 def crc(data):
-    return binascii.crc_hqx(data, 0xFFFF)
+    return binascii.crc_hqx(data, 0xFFFF) ^ 0xFFFF
 
 
 def cobs(data):
@@ -97,7 +97,7 @@ class MCU(Line):
             data = cobs(bytes(broken) + struct.pack(">H", crc(bytes(broken)) ^ 0x0100)) + b"\0"
         if self.fault == "half":
             data = data[: len(data) // 2]
-        if self.fault == "half-sometimes" and random.random() < 0.4:
+        if self.fault == "half-sometimes" and random.random() < 0.15:
             data = data[: len(data) // 2]
         if self.fault == "garbage":
             data = os.urandom(40)

@@ -171,7 +171,7 @@ struct BusSchedule {
 
   /// A read of a shape that is not in doubt: one that the unit is known to answer, else the request made shorter or longer.
   private func resync(_ request: ModbusRequest, _ doubts: Set<ModbusShape>) -> ModbusRead? {
-    var candidates = request.alternatives
+    var candidates = request.alternatives.filter { $0.shape != request.question.shape }
     if case .read(let asked) = request.question, !asked.readsBits {
       for change in [-2, 2, -1, 1, -4, 4, -3, 3, -6, 6, -5, 5] {
         var read = asked
