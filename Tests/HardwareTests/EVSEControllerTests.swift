@@ -195,12 +195,12 @@ import Testing
     #expect(logic.due(at: Self.at(100)) == nil)
     var raised: [String] = []
     for look in 1...3 {
-      let updates = logic.read(logic.map.reading(Self.registers(set: 6)), askedAt: Self.at(100 + look))
+      let updates = logic.read(logic.map.reading(Self.registers(set: 6)), askedAt: Self.at(100 + 1600 * look))
       raised += updates.flatMap(\.update.raised).map(\.name)
-      #expect(logic.due(at: Self.at(100 + look))?.limit == 16_000)
+      #expect(logic.due(at: Self.at(100 + 1600 * look))?.limit == 16_000)
       #expect(raised == (look < 3 ? [] : ["EVSEControllerRefuses"]))
     }
-    let taken = logic.read(logic.map.reading(Self.registers(set: 16)), askedAt: Self.at(200))
+    let taken = logic.read(logic.map.reading(Self.registers(set: 16)), askedAt: Self.at(5000))
     #expect(taken.flatMap(\.update.cleared).map(\.name) == ["EVSEControllerRefuses"])
   }
 }

@@ -12,6 +12,7 @@ struct BusSchedule {
     var firstPause = TimeSpan.seconds(1)
     var longestPause = TimeSpan.seconds(30)
     /// What a command, and a pilot's state, waits at most for a unit that failed.
+    var firstControlPause = TimeSpan.milliseconds(250)
     var commandPause = TimeSpan.seconds(1)
     var controlPause = TimeSpan.seconds(5)
     /// After a garbled answer, the first two times.
@@ -134,6 +135,10 @@ struct BusSchedule {
   /// When a unit that failed may be asked again: what commands and pilots wait for is bounded.
   private func freeTime(_ unit: Unit, _ priority: ModbusPriority) -> MonotonicTime {
     guard unit.failures > 0 else { return unit.notBefore }
+    // The first two misses of a controller cost it little: a single late answer is no silence.
+    if unit.failures <= 2, priority <= .control {
+      return min(unit.notBefore, unit.lastServed + limits.firstControlPause)
+    }
     switch priority {
     case .command: return min(unit.notBefore, unit.lastServed + limits.commandPause)
     case .control: return min(unit.notBefore, unit.lastServed + limits.controlPause)
