@@ -109,6 +109,10 @@ let package = Package(
     .executableTarget(
       name: "gpio-drivers", dependencies: ["Hardware", "StationCore", "DeviceModel"],
       path: "Tests/Support/gpio-drivers", swiftSettings: settings),
+    .executableTarget(
+      name: "driver-watch", dependencies: ["Hardware", "StationCore", "DeviceModel", "OCPP"],
+      path: "Tests/Support/driver-watch", exclude: ["watch.py"],
+      swiftSettings: settings),
     .testTarget(
       name: "HardwareTests", dependencies: ["Hardware", "StationCore", "DeviceModel", "OCPP", "CRelay"],
       swiftSettings: settings),

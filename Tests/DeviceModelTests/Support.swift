@@ -73,6 +73,11 @@ final class TemporaryFolder {
   }
 }
 
+extension DriverKind {
+  /// As messages list them.
+  static var names: String { all.map(\.name).joined(separator: ", ") }
+}
+
 /// Component files of the least station that has no error, to which tests add what they are about.
 enum Small {
   static let evse = component("EVSE", #""evse_id": 1"#, variable("Available", "boolean", value: "true"))

@@ -206,4 +206,56 @@ import Testing
     #expect(schedule.refuseDue(at: Self.at(1501)).isEmpty)
     #expect(schedule.drain().contains(later))
   }
+
+  // MARK: Writes
+
+  private static func write(
+    _ unit: UInt8, _ value: UInt16, from: Int = 0, until: Int = 100_000, alternatives: [ModbusRead] = []
+  ) -> ModbusRequest {
+    ModbusRequest(
+      .write(ModbusWrite(unit: unit, address: 1000, values: .register(value))), priority: .command,
+      notBefore: at(from), deadline: at(until), attempts: 3, alternatives: alternatives)
+  }
+
+  @Test func writesComeFirst() throws {
+    var rig = Rig()
+    _ = try rig.add(Self.request(1))
+    _ = try rig.add(Self.request(2, priority: .control))
+    _ = try rig.add(Self.write(3, 16))
+    rig.run(until: 1000)
+    #expect(rig.log == ["3=16", "2:10", "1:10"])
+  }
+
+  /// Its late answer would be taken for that of the second try.
+  @Test func aWriteThatWasGivenUpIsFollowedByAReadOfAnotherShape() throws {
+    var rig = Rig()
+    let known = ModbusRead(unit: 1, function: .holdingRegisters, address: 1000, count: 3)
+    let id = try rig.add(Self.write(1, 16, alternatives: [known]))
+    rig.run(until: 300, silent: [1])
+    rig.run(until: 5000)
+    #expect(rig.log == ["1=16", "1:3!", "1=16"])
+    guard case .answer = rig.done[id] else { return #expect(Bool(false), "no answer") }
+  }
+
+  @Test func withoutAnAlternativeAWriteWaitsUntilTheDoubtIsOver() throws {
+    var rig = Rig()
+    _ = try rig.add(Self.write(1, 16))
+    rig.run(until: 300, silent: [1])
+    rig.run(until: 30_200)
+    #expect(rig.log == ["1=16"])
+    rig.run(until: 31_000)
+    #expect(rig.log == ["1=16", "1=16"])
+  }
+
+  @Test func commandsAndPilotsDoNotWaitLongForASilentUnit() throws {
+    var rig = Rig()
+    let known = (1...9).map { ModbusRead(unit: 1, function: .holdingRegisters, address: 1000, count: $0) }
+    // Silent for a minute, asked as a meter is: left alone for 30 s at last.
+    _ = try rig.add(Self.request(1, attempts: 100, alternatives: known))
+    rig.run(until: 60_000, silent: [1])
+    rig.log = []
+    _ = try rig.add(Self.write(1, 0, until: 70_000, alternatives: known))
+    rig.run(until: 66_000, silent: [1])
+    #expect(rig.log.count >= 2, "a command waits a second at most: \(rig.log)")
+  }
 }

@@ -132,4 +132,68 @@ import Testing
     #expect(run([(5, [0x83, 2])]).result == .failed(.otherAnswer))
     #expect(run([]).result == .failed(.silent))
   }
+
+  // MARK: Writes and coils
+
+  private func ask(
+    _ question: ModbusQuestion, serial: Bool = true, doubtful: Set<ModbusShape> = [], _ arriving: [[UInt8]]
+  ) -> (exchange: ModbusExchange, sent: [[UInt8]]) {
+    let line = ScriptedLine(
+      sharesWire: serial, arriving.map { .success(ModbusFrame(unit: question.unit, pdu: $0)) })
+    let exchange = ModbusExchange.run(question, on: line, timeout: .milliseconds(100), doubtful: doubtful)
+    return (exchange, line.sent)
+  }
+
+  private let done = ModbusExchange.Result.answer(
+    ModbusAnswer(registers: [], acquiredAt: MonotonicTime(nanoseconds: 42)))
+
+  /// Examples of the Modbus application protocol V1.1b3, sections 6.5, 6.6, 6.11 and 6.12.
+  @Test func writesOnTheWire() {
+    let cases: [(ModbusWrite.Values, UInt16, [UInt8], [UInt8])] = [
+      (.coil(true), 172, [5, 0, 172, 0xFF, 0], [5, 0, 172, 0xFF, 0]),
+      (.coil(false), 172, [5, 0, 172, 0, 0], [5, 0, 172, 0, 0]),
+      (.register(3), 1, [6, 0, 1, 0, 3], [6, 0, 1, 0, 3]),
+      (
+        .coils([true, false, true, true, false, false, true, true, true, false]), 19,
+        [15, 0, 19, 0, 10, 2, 0xCD, 1], [15, 0, 19, 0, 10]
+      ),
+      (.registers([10, 0x102]), 1, [16, 0, 1, 0, 2, 4, 0, 10, 1, 2], [16, 0, 1, 0, 2]),
+    ]
+    for (values, address, request, answer) in cases {
+      let write = ModbusQuestion.write(ModbusWrite(unit: 5, address: address, values: values))
+      let (exchange, sent) = ask(write, [answer])
+      #expect(sent == [[5] + request])
+      #expect(exchange.result == done)
+      // One bit of the answer is another: it is not the answer.
+      for index in 1..<answer.count {
+        var other = answer
+        other[index] ^= 1
+        #expect(ask(write, [other]).exchange.result == .failed(.otherAnswer), "byte \(index) of \(answer)")
+      }
+      #expect(ask(write, [[answer[0] | 0x80, 3]]).exchange.result == .failed(.exception(3)))
+      #expect(ask(write, [Array(answer.dropLast())]).exchange.result == .failed(.otherAnswer))
+    }
+  }
+
+  /// The answer to a write that was given up is not that to another value.
+  @Test func lateAnswersToWrites() {
+    let write = ModbusWrite(unit: 5, address: 1000, values: .register(16))
+    let late = ModbusWrite(unit: 5, address: 1000, values: .register(6))
+    let exchange = ask(.write(write), doubtful: [late.shape], [late.pdu, write.pdu]).exchange
+    #expect(exchange.result == done && exchange.late == [late.shape])
+    #expect(ask(.write(write), [late.pdu]).exchange.result == .failed(.otherAnswer))
+  }
+
+  @Test func coils() {
+    let read = ModbusRead(unit: 5, function: .coils, address: 400, count: 10)
+    let (exchange, sent) = ask(.read(read), [[1, 2, 0b0000_0101, 0b10]])
+    #expect(sent == [[5, 1, 1, 0x90, 0, 10]])
+    #expect(
+      exchange.result
+        == .answer(
+          ModbusAnswer(registers: [1, 0, 1, 0, 0, 0, 0, 0, 0, 1], acquiredAt: MonotonicTime(nanoseconds: 42))))
+    #expect(ask(.read(read), [[1, 1, 5]]).exchange.result == .failed(.otherAnswer))
+    // An echo of the request is no answer.
+    #expect(ask(.read(read), [[1, 1, 0x90, 0, 10]]).exchange.result == .failed(.otherAnswer))
+  }
 }

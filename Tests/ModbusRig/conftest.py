@@ -6,12 +6,14 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "Support/driver-watch"))
 BIN = Path(os.environ.get("STATION_BIN", HERE.parents[1] / ".build/debug/station"))
 POLL = BIN.parent / "modbus-poll"
 WAIT = 30
@@ -34,7 +36,7 @@ def wait_for(process, check, what):
 class Bus:
     """Slaves on a TCP port, or on one end of a pair of pseudo-terminals made by socat."""
 
-    def __init__(self, transport, folder, arguments):
+    def __init__(self, transport, folder, arguments, program="slaves.py"):
         self.transport = transport
         self.folder = folder
         self.stations = 0
@@ -54,14 +56,14 @@ class Bus:
                 place = f"rtu:{other}"
                 self.driver = {"kind": "modbus-rtu", "bus": self.device, "baud": 9600, "parity": "N", "stopBits": 1}
                 self.options = ["--bus", self.device, "--baud", "9600", "--parity", "N"]
-            self.command = [sys.executable, str(HERE / "slaves.py"), place, *arguments]
+            self.command = [sys.executable, str(HERE / program), place, *arguments]
             self.start_slaves()
         except BaseException:
             self.stop()
             raise
 
     def start_slaves(self):
-        slaves = self.start(self.command, stdout=subprocess.PIPE)
+        slaves = self.slaves = self.start(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         line = slaves.stdout.readline()
         assert line == b"ready\n", f"the slaves did not start: {line!r}"
 
@@ -89,6 +91,62 @@ def slaves_on(tmp_path):
     yield start
     for bus in buses:
         bus.stop()
+
+
+class ControllerRig:
+    """An EVSE controller as unit 2 of a bus with meters, and the station's drivers on it."""
+
+    def __init__(self, bus, model, folder):
+        from watch import Watch
+
+        self.bus = bus
+        self.states = []
+        self.thread = threading.Thread(target=self.read, daemon=True)
+        self.thread.start()
+        place = {k: v for k, v in bus.driver.items() if k != "kind"}
+        kind = bus.driver["kind"].replace("modbus-", "modbus-evse-")
+        quick = {"timeoutMs": 300, "pauseMs": 20}
+        pilot = {"kind": kind, **place, "unit": 2, "model": model, "pollIntervalMs": 200, "staleAfterMs": 3000,
+                 "limitIntervalMs": 2000, **quick}
+        if model != "phoenix-ev-cc-ac1-eth":
+            pilot["socket"] = True
+        meter = {**bus.driver, "unit": 1, "model": "eastron-sdm630", "pollIntervalMs": 250, "staleAfterMs": 5000,
+                 "maxPowerW": 10_000_000, **quick}
+        self.watch = Watch(
+            folder / "watched",
+            {"CPPWMController": pilot, "PowerContactor": {"kind": "controller"}, "FiscalMetering": meter})
+
+    def read(self):
+        for line in self.bus.slaves.stdout:
+            self.states.append(json.loads(line))
+
+    def tell(self, command):
+        self.bus.slaves.stdin.write(command.encode() + b"\n")
+        self.bus.slaves.stdin.flush()
+
+    def expect(self, timeout=10, **fields):
+        """Waits until the controller is so; its state line."""
+        end = time.monotonic() + timeout
+        while not (self.states and all(self.states[-1][k] == v for k, v in fields.items())):
+            assert time.monotonic() < end, f"not {fields} within {timeout} s: {self.states[-4:]}, {self.watch.reports[-6:]}"
+            time.sleep(0.01)
+        return self.states[-1]
+
+
+@pytest.fixture
+def controller_on(tmp_path):
+    made = []
+
+    def start(transport, model, *fault):
+        bus = Bus(transport, tmp_path, [model, *fault], program="controllers.py")
+        made.append(bus)
+        rig = ControllerRig(bus, model, tmp_path)
+        made.append(rig.watch)
+        return rig
+
+    yield start
+    for one in reversed(made):
+        one.kill() if hasattr(one, "kill") else one.stop()
 
 
 def meter(*arguments, timeout=90):

@@ -171,9 +171,9 @@ class FaultyBus:
         if fault == "sound-unit":
             return self.frame(data, bytes([1]) + body[1:])
         if fault == "long" and body[1] < 0x80:
-            return self.frame(data, bytes([body[0], body[1], body[2] + 2]) + body[3:] + b"\x12\x34")
+            return self.frame(data, bytes([body[0], body[1], (body[2] + 2) % 256]) + body[3:] + b"\x12\x34")
         if fault == "short" and body[1] < 0x80:
-            return self.frame(data, bytes([body[0], body[1], body[2] - 2]) + body[3:-2])
+            return self.frame(data, bytes([body[0], body[1], (body[2] - 2) % 256]) + body[3:-2])
         if fault == "trickle":
             for index in range(len(data)):
                 later(0.1 * index, self.write, data[index:index + 1])

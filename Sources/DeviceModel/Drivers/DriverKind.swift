@@ -89,7 +89,7 @@ struct DriverCheck: Sendable {
 
   mutating func check(_ place: DriverPlace) {
     guard let kind = DriverKind.named(place.kind) else { return }
-    places.append(place)
+    note(place)
     if !kind.components.isEmpty, !kind.components.contains(where: { CaseFold.equal($0, place.component.name) }) {
       problems.add(
         .error, at: place.node, "driver kind \"\(kind.name)\" cannot serve \(place.component)",
@@ -97,6 +97,8 @@ struct DriverCheck: Sendable {
     }
     for claim in kind.check(place, &self) { add(claim, place.component) }
   }
+
+  mutating func note(_ place: DriverPlace) { places.append(place) }
 
   /// What can be said only when all drivers are known.
   mutating func finish() { ControllerRules.check(&self) }

@@ -5,14 +5,15 @@ enum MCUFrame {
   /// On the wire: message, CRC, one byte of COBS, the end.
   static let longestFrame = longestMessage + 2 + 1 + 1
 
-  /// CRC-16/CCITT-FALSE: polynomial 0x1021, start 0xFFFF, not reflected; sent high byte first.
+  /// CRC-16/GENIBUS: polynomial 0x1021, start 0xFFFF, not reflected, inverted at the end, so that a frame that grew by zeros is
+  /// noticed; sent high byte first.
   static func crc(_ bytes: some Sequence<UInt8>) -> UInt16 {
     var crc: UInt16 = 0xFFFF
     for byte in bytes {
       crc ^= UInt16(byte) << 8
       for _ in 0..<8 { crc = crc & 0x8000 != 0 ? crc << 1 ^ 0x1021 : crc << 1 }
     }
-    return crc
+    return ~crc
   }
 
   static func encode(_ message: [UInt8]) -> [UInt8] {

@@ -60,11 +60,13 @@ extension MCUSession {
       return
     }
     // From before the station was heard.
-    guard tokens.contains(where: { $0.number == state.token && now <= $0.at + settings.loss }) else {
+    guard let index = tokens.firstIndex(where: { $0.number == state.token && now <= $0.at + settings.loss }) else {
       late += 1
       return
     }
-    let time = clock.time(of: state.time, arrived: now)
+    var time = clock.time(of: state.time, arrived: now)
+    // Read before the next keep-alive was heard: a line that is late from its beginning cannot hide that.
+    if index + 1 < tokens.count { time = min(time, tokens[index + 1].at + Self.answerTime) }
     guard (now - time) * 2 <= settings.loss else {
       late += 1
       return

@@ -12,6 +12,7 @@ struct BusSchedule {
     var firstPause = TimeSpan.seconds(1)
     var longestPause = TimeSpan.seconds(30)
     /// What a command, and a pilot's state, waits at most for a unit that failed.
+    var firstControlPause = TimeSpan.milliseconds(250)
     var commandPause = TimeSpan.seconds(1)
     var controlPause = TimeSpan.seconds(5)
     /// After a garbled answer, the first two times.
@@ -134,6 +135,10 @@ struct BusSchedule {
   /// When a unit that failed may be asked again: what commands and pilots wait for is bounded.
   private func freeTime(_ unit: Unit, _ priority: ModbusPriority) -> MonotonicTime {
     guard unit.failures > 0 else { return unit.notBefore }
+    // The first two misses of a controller cost it little: a single late answer is no silence.
+    if unit.failures <= 2, priority <= .control {
+      return min(unit.notBefore, unit.lastServed + limits.firstControlPause)
+    }
     switch priority {
     case .command: return min(unit.notBefore, unit.lastServed + limits.commandPause)
     case .control: return min(unit.notBefore, unit.lastServed + limits.controlPause)
@@ -171,7 +176,7 @@ struct BusSchedule {
 
   /// A read of a shape that is not in doubt: one that the unit is known to answer, else the request made shorter or longer.
   private func resync(_ request: ModbusRequest, _ doubts: Set<ModbusShape>) -> ModbusRead? {
-    var candidates = request.alternatives
+    var candidates = request.alternatives.filter { $0.shape != request.question.shape }
     if case .read(let asked) = request.question, !asked.readsBits {
       for change in [-2, 2, -1, 1, -4, 4, -3, 3, -6, 6, -5, 5] {
         var read = asked

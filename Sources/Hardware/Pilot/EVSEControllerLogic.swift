@@ -16,8 +16,6 @@ struct EVSEControllerLogic: Sendable {
     var reportsCable: Bool
     var staleAfter: TimeSpan
     var limitInterval: TimeSpan
-    /// Looks in a row that do not show what was written, before it is a fault.
-    var refusals = 3
   }
 
   enum Facet: Hashable, Sendable {
@@ -43,7 +41,8 @@ struct EVSEControllerLogic: Sendable {
   /// What was written last, and when its answer came.
   private var written: (limit: Int64, at: MonotonicTime)?
   private var wantsWrite = true
-  private var refused = 0
+  /// The limit that looks contradict, and since when: for `staleAfter` that is taken for a delay, then for a refusal.
+  private var contradicted: (limit: Int64, since: MonotonicTime)?
 
   init(_ settings: Settings, map: EVSEControllerMap, at now: MonotonicTime) {
     self.settings = settings
@@ -133,6 +132,7 @@ struct EVSEControllerLogic: Sendable {
     // Whatever answers next may have started anew.
     wantsWrite = true
     written = nil
+    contradicted = nil
     return updates
   }
 
@@ -155,7 +155,7 @@ struct EVSEControllerLogic: Sendable {
     set(PilotFaults.ventilation, state == .d && !settings.ventilation)
     set(PilotFaults.residualCurrent, reading.residualCurrent)
     verify(reading, at: time)
-    set(PilotFaults.refuses, refused >= settings.refusals)
+    set(PilotFaults.refuses, contradicted.map { time >= $0.since + settings.staleAfter } ?? false)
     var health = Health.working
     if !faults.isEmpty { health = .degraded(faults.sorted().joined(separator: ", ")) }
 
@@ -184,12 +184,13 @@ struct EVSEControllerLogic: Sendable {
   }
 
   private mutating func verify(_ reading: EVSEControllerReading, at time: MonotonicTime) {
+    let target = target
     // What was asked before the write was answered says nothing of it.
-    guard let written, time > written.at else { return }
-    if map.follows(reading, limit: written.limit) {
-      refused = 0
+    if let written, written.limit == target, time <= written.at { return }
+    if map.follows(reading, limit: target) {
+      contradicted = nil
     } else {
-      refused = min(refused + 1, settings.refusals)
+      if contradicted?.limit != target { contradicted = (target, time) }
       wantsWrite = true
     }
   }

@@ -127,7 +127,7 @@ public final class ModbusEVSEController: ControlPilot, @unchecked Sendable {
     guard let read = reads.first else { return done(.success(looked ?? Looked(answers: [], askedAt: .now))) }
     let request = ModbusRequest(
       .read(read), priority: .control, notBefore: notBefore, deadline: deadline,
-      pause: .milliseconds(binding.pauseMs), attempts: 1, alternatives: lock.with { logic.map.alternatives })
+      pause: .milliseconds(binding.pauseMs), attempts: 3, alternatives: lock.with { logic.map.alternatives })
     bus.request(request) { result in
       switch result {
       case .failure(let failure): done(.failure(failure))
@@ -256,12 +256,12 @@ public final class ModbusEVSEController: ControlPilot, @unchecked Sendable {
 }
 
 extension EVSEControllerMap {
-  /// Reads of several lengths that the unit answers, for getting back into step with it.
+  /// Reads for getting back into step with the unit, those that it is known to answer first. As many as may be in doubt when
+  /// one fails each second for as long as a doubt lasts; a refusal is an answer too.
   var alternatives: [ModbusRead] {
-    guard model == .evseDIN else { return reads }
-    return [1, 2, 3, 4, 5, 6, 7].map {
-      ModbusRead(unit: unit, function: .holdingRegisters, address: EVSEDIN.current, count: $0)
-    }
+    let (function, address): (ModbusRead.Function, UInt16) =
+      model == .evseDIN ? (.holdingRegisters, EVSEDIN.current) : (.inputRegisters, Phoenix.status)
+    return (1...40).map { ModbusRead(unit: unit, function: function, address: address, count: $0) }
   }
 }
 

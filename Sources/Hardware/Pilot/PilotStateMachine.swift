@@ -101,6 +101,7 @@ public struct PilotStateMachine: Sendable {
   public var deadline: MonotonicTime? {
     var times: [MonotonicTime] = []
     if let candidate, candidate.state != state { times.append(candidate.since + delay(to: candidate.state)) }
+    if let strayAt, !faults.contains(PilotFaults.pilot) { times.append(strayAt) }
     if let noDiodeSince, !faults.contains(PilotFaults.diode) { times.append(noDiodeSince + timing.asks) }
     if let withdrawnAt, !hasOpened {
       times.append(withdrawnAt + (faults.contains(PilotFaults.vehicle) ? timing.opens : timing.leaves))
@@ -145,11 +146,16 @@ public struct PilotStateMachine: Sendable {
     }
     if case .duty = wanted { withdrawnAt = nil }
     hasOpened = hasOpened && withdrawnAt != nil
+    let wasLow = signal == .steadyLow
     signal = wanted
     changedAt = now
     noDiodeSince = nil
     // What was seen belongs to the signal before.
     if !asks { sample?.diode = nil }
+    if signal == .steadyLow || wasLow {
+      sample = nil
+      candidate = nil
+    }
     outputs.append(.signal(wanted))
   }
 
@@ -186,8 +192,16 @@ public struct PilotStateMachine: Sendable {
     if candidate?.state != new { candidate = (new, now) }
     if let candidate, new != state, now >= candidate.since + delay(to: new) { become(new, &outputs) }
     settleDiode(sample, now, &outputs)
-    setFault(PilotFaults.pilot, state == .e || (state == .f && !unavailable), &outputs)
+    setFault(PilotFaults.pilot, state == .e || isStray(now), &outputs)
     setFault(PilotFaults.ventilation, state == .d && !ventilation, &outputs)
+  }
+
+  /// State F that nobody asked for, for longer than a signal takes to change.
+  private func isStray(_ now: MonotonicTime) -> Bool { strayAt.map { now >= $0 } ?? false }
+
+  private var strayAt: MonotonicTime? {
+    guard state == .f, !unavailable, let candidate, candidate.state == .f else { return nil }
+    return candidate.since + delay(to: .f)
   }
 
   private mutating func become(_ new: PilotState, _ outputs: inout [Output]) {
