@@ -109,6 +109,7 @@ extension Loader {
       guard let node = component.driverNode, let driver = component.driver else { continue }
       check.check(DriverPlace(component: component.id, kind: driver.kind, node: node))
     }
+    check.finish()
     problems = check.problems
     bindings = check.bindings
   }

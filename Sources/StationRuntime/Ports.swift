@@ -11,6 +11,8 @@ public protocol CoreMachine {
   var snapshot: StationSnapshot { get }
   /// Where the time stamps that it makes now come from.
   var clockSource: ClockSource { get }
+  /// Milliseconds that the CSMS' time is ahead of the machine's wall clock, where it counts.
+  var clockOffset: Int64 { get }
   /// Tolerated deviations of the CSMS, counted.
   var quirks: [Quirk: Int] { get }
   /// What E13 made it give up, as far as it is still kept.

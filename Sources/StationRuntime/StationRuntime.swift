@@ -335,7 +335,7 @@ public final class StationRuntime {
 
   private func heard(_ report: DriverReport) {
     guard !isEnding else { return }
-    let events = report.events(now: .now, wall: now.wall)
+    let events = report.events(now: .now, wall: now.wall + core.clockOffset)
     for case .meter(let reading) in events { meters[reading.evse] = reading }
     accept(events, isReal: true)
     drain()

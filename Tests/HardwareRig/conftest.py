@@ -1,5 +1,7 @@
 """One machine for all tests of a run; its lines are as at boot before each. What was measured is printed at the end."""
 
+import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -10,12 +12,18 @@ import pytest
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
+os.environ["CONFORMANCE_PATIENCE"] = os.environ.get("CONFORMANCE_PATIENCE", "4")
+os.environ["CONFORMANCE_ADAPTER"] = "inside:InsideStation"
+
+import inside  # noqa: E402
 import measure  # noqa: E402
+from rig import Rig  # noqa: E402
 from vm import Machine, RigError  # noqa: E402
 
 LINES = HERE / "guest/lines.py"
 CHIP = "/run/rig/chip"
 MACHINE_LIMIT = 900
+SESSION_LIMIT = 180
 
 
 class Bench:
@@ -99,6 +107,26 @@ def measured(request):
         request.config.measured[name] = row
         return row
     return take
+
+
+@pytest.fixture
+def station_inside(bench, tmp_path):
+    """Runs an async test body with a rig whose station is inside; what went wrong on the wire fails the test."""
+    inside.InsideStation.machine = bench.machine
+
+    def run(body, configuration="ac-two-evse"):
+        async def whole():
+            rig = Rig(tmp_path, configuration)
+            try:
+                async with asyncio.timeout(SESSION_LIMIT):
+                    await body(rig)
+                problems = rig.problems()
+            finally:
+                misbehaved = await rig.close()
+            assert not problems, problems
+            assert not misbehaved, misbehaved
+        asyncio.run(whole())
+    return run
 
 
 def pytest_configure(config):

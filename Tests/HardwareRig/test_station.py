@@ -1,41 +1,11 @@
 """The station's own program inside the machine, its CSMS on the host: a whole session over the machine's network."""
 
 import asyncio
-import os
 import sys
 
-import pytest
-
 import inside
-
-os.environ["CONFORMANCE_PATIENCE"] = os.environ.get("CONFORMANCE_PATIENCE", "4")
-os.environ["CONFORMANCE_ADAPTER"] = "inside:InsideStation"
-
-from rig import Rig  # noqa: E402
-from states import Session  # noqa: E402
-from station_adapter import station_binary  # noqa: E402
-
-SESSION_LIMIT = 180
-
-
-@pytest.fixture
-def station_inside(bench, tmp_path):
-    """Runs an async test body with a rig whose station is inside; what went wrong on the wire fails the test."""
-    inside.InsideStation.machine = bench.machine
-
-    def run(body, configuration="ac-two-evse"):
-        async def whole():
-            rig = Rig(tmp_path, configuration)
-            try:
-                async with asyncio.timeout(SESSION_LIMIT):
-                    await body(rig)
-                problems = rig.problems()
-            finally:
-                misbehaved = await rig.close()
-            assert not problems, problems
-            assert not misbehaved, misbehaved
-        asyncio.run(whole())
-    return run
+from states import Session
+from station_adapter import station_binary
 
 
 def test_a_session_of_the_station_inside_reaches_the_csms_on_the_host(station_inside):

@@ -142,6 +142,17 @@ struct ActionSequencerTests {
     #expect(sequencer.epoch == 1)
   }
 
+  /// A frame that waits for the disk while the link is lost and found again must not leave on the new connection.
+  @Test func framesOfALostConnectionAreDropped() {
+    var sequencer = ActionSequencer()
+    _ = sequencer.add([.commit([put]), send("a"), .disconnect(code: 1000, reason: ""), .ping])
+    _ = sequencer.add([.commit([put])], of: .link(.down(.lost("test"))))
+    _ = sequencer.add([send("b")], of: .link(.up(subprotocol: "ocpp2.0.1")))
+    #expect(sequencer.committed(0, failure: nil) == [])
+    #expect(sequencer.committed(1, failure: nil) == [.perform(send("b"))])
+    #expect(sequencer.isIdle)
+  }
+
   @Test func takingMessagesOutOfTheOutboxHoldsNothingUp() {
     var sequencer = ActionSequencer()
     let steps = sequencer.add([send("a"), .commit([.dequeue(id: 1)])])

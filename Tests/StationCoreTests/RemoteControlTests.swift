@@ -259,6 +259,7 @@ struct RemoteControlTests {
     #expect(aligned.first?.text("meterValue.0.sampledValue.0.context") == "Sample.Clock")
     #expect(bench.events.contains("Updated MeterValueClock EVConnected"))
     // A meter that has been silent for over a minute gives no values.
+    bench.readings = [:]
     bench.forgetCalls()
     bench.wait(seconds: 900)
     #expect(bench.calls("MeterValues").isEmpty)

@@ -91,6 +91,25 @@ struct SafetyTests {
     #expect(bench.calls("StatusNotification").last?.text("connectorStatus") == "Occupied")
   }
 
+  /// The last energy is billed: the meter is read once more when the contactor has opened, and not waited for longer than 1 s.
+  @Test(arguments: [true, false]) func theMeterIsReadAfterTheContactorHasOpened(answers: Bool) {
+    let bench = charging()
+    bench.meter(wattHours: 1000)
+    bench.wait(seconds: 1)
+    bench.readings[1] = answers ? MeterReading(evse: 1, energyImport: 1_003_000) : nil
+    bench.swipe()
+    #expect(bench.contactorClosed[1] == false)
+    if !answers {
+      #expect(bench.calls("TransactionEvent").last?.text("eventType") != "Ended")
+      bench.wait(seconds: 1)
+    }
+    let ended = bench.calls("TransactionEvent").last
+    #expect(ended?.text("eventType") == "Ended")
+    let samples = ended?.payload["meterValue"]?.arrayValue?.last?["sampledValue"]?.arrayValue ?? []
+    let register = samples.first { $0["measurand"] == "Energy.Active.Import.Register" || $0["measurand"] == nil }
+    #expect(register?["value"] == (answers ? 1003 : 1000))
+  }
+
   @Test(arguments: [false, true]) func aSilentMeterSuspendsUnlessConfigured(goesOn: Bool) {
     let bench = charging(["InternalCtrlr/ContinueWithoutMeter": "\(goesOn)"])
     let fault = HardwareFault(name: "PowerMeterFailure", evse: 1)

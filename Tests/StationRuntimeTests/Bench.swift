@@ -85,6 +85,7 @@ struct FakeCore: CoreMachine {
   }
 
   var clockSource: ClockSource { .system }
+  var clockOffset: Int64 { 0 }
   var quirks: [Quirk: Int] { [.currentTimeWithoutZone: 2] }
   var undeliveredMessages: [JSONValue] { [["action": "TransactionEvent"]] }
 

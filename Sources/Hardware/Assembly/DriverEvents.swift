@@ -5,7 +5,7 @@ extension DriverReport {
   /// What the core is told.
   /// - Parameters:
   ///   - now: The machine's monotonic clock.
-  ///   - wall: The station's wall clock at that moment, UTC milliseconds.
+  ///   - wall: The station's time at that moment as OCPP messages show it, UTC milliseconds.
   public func events(now: MonotonicTime, wall: Int64) -> [HardwareEvent] {
     switch self {
     case .meter(let update): return update.events(now: now, wall: wall)

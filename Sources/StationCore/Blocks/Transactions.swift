@@ -245,7 +245,9 @@ extension Station {
     evses[index].transaction = nil
     evses[index].ending = nil
     evses[index].authorization = nil
-    for name in [TimerID.sampledName, TimerID.txEndedName, TimerID.evConnectionName, TimerID.resumeName] {
+    for name in [
+      TimerID.sampledName, TimerID.txEndedName, TimerID.evConnectionName, TimerID.resumeName, TimerID.finalReadingName,
+    ] {
       stopTimer(.evse(name, evses[index].id))
     }
     persist(.delete(.transaction, key: String(evses[index].id)))

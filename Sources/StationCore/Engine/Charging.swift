@@ -6,6 +6,8 @@ import OCPP
 extension Station {
   /// Time for the contactor to open, milliseconds.
   private static let openingTime: Int64 = 1500
+  /// Time that the meter gets for a reading after the contactor has opened, milliseconds: what flowed last is billed too.
+  private static let finalReadingTime: Int64 = 1000
   /// Time for it to close, milliseconds; the command may wait for the ledger first.
   private static let closingTime: Int64 = 10_000
   /// A contactor that fails this often in a row is a fault.
@@ -25,7 +27,9 @@ extension Station {
       settleContactor(at: index)
     }
     for index in evses.indices {
-      if evses[index].ending != nil, !evses[index].contactorClosed { finishTransaction(at: index) }
+      if evses[index].ending != nil, !evses[index].contactorClosed, hasFinalReading(at: index) {
+        finishTransaction(at: index)
+      }
       settleChargingState(at: index)
       updateStatus(of: index)
     }
@@ -47,6 +51,23 @@ extension Station {
     if connector.hasLock, connector.lockHasFailed || !connector.locked { return false }
     guard storageAllowsEnergy(at: index), evse.transaction != nil || startsWithEnergy else { return false }
     return !hasBlockingFault(evse: evse.id, connector: connector.id)
+  }
+
+  /// The meter was read after the contactor had opened, or need not be, or does not answer.
+  private mutating func hasFinalReading(at index: Int) -> Bool {
+    let evse = evses[index]
+    guard let ending = evse.ending, !ending.isAfterPowerLoss, evse.hadEnergy, evse.meter.fresh(at: now) != nil else {
+      return true
+    }
+    guard let openedAt = ending.openedAt else {
+      let wall = wallTime
+      evses[index].ending?.openedAt = wall
+      evses[index].ending?.readBy = now.monotonic + Self.finalReadingTime
+      emit(.hardware(.readMeters))
+      startTimer(.evse(TimerID.finalReadingName, evse.id), after: Self.finalReadingTime)
+      return false
+    }
+    return evse.meter.acquiredAt >= openedAt || now.monotonic >= ending.readBy
   }
 
   private mutating func settleOffer(at index: Int, _ target: Int64?) {

@@ -54,6 +54,9 @@ extension Station {
 
   var timestamp: DateTime { DateTime(unixMilliseconds: wallTime) }
 
+  /// Milliseconds that are added to the machine's wall clock.
+  public var clockOffset: Int64 { clock.offset }
+
   /// Where `wallTime` comes from.
   public var clockSource: ClockSource { clock.source }
 
@@ -136,6 +139,7 @@ extension Station {
     for index in evses.indices {
       shift(&evses[index].meter.acquiredAt)
       evses[index].ending?.at += delta
+      evses[index].ending?.openedAt? += delta
       guard var transaction = evses[index].transaction else { continue }
       transaction.endedSamples = transaction.endedSamples.map { value in
         var value = value

@@ -131,4 +131,8 @@ struct Ending: Hashable, Sendable {
   var at: Int64
   /// Found open at the start: its energy is the last that was committed, not what the meter says now.
   var isAfterPowerLoss = false
+  /// When the contactor was found open: the meter was asked then, UTC milliseconds.
+  var openedAt: Int64?
+  /// Monotonic time from which on the last reading counts, whatever its age.
+  var readBy: Int64 = 0
 }

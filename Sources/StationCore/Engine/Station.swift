@@ -197,7 +197,7 @@ public struct Station: Sendable {
       guard evses.indices.contains(index) else { return }
       switch id.name {
       case TimerID.evConnectionName: evConnectionTimedOut(at: index)
-      case TimerID.evReadyName, TimerID.powerName: break  // `settle` looks at what has changed with time
+      case TimerID.evReadyName, TimerID.powerName, TimerID.finalReadingName: break  // `settle` looks at what has changed with time
       case TimerID.contactorName: contactorTimedOut(at: index)
       case TimerID.resumeName: resumeTimedOut(at: index)
       case TimerID.sampledName: sampledDataDue(at: index)
@@ -262,6 +262,7 @@ extension TimerID {
   static let evConnectionName = "evConnection"
   static let evReadyName = "evReady"
   static let contactorName = "contactor"
+  static let finalReadingName = "finalReading"
   static let resumeName = "resume"
   static let sampledName = "sampledData"
   static let txEndedName = "txEnded"

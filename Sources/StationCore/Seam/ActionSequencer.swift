@@ -8,6 +8,7 @@
 /// - Actions that are immediate (`Action.isImmediate`, and a pilot offer lowered below the one in force) never wait. One
 ///   that overtakes waiting commands to the same actuator cancels them: a contactor that is to open is not closed by
 ///   an older command that waited for the disk.
+/// - When the connection is lost, the frames that wait are dropped: the next one is not for them.
 /// - When a commit fails, the actions behind it of the same `handle` are refused, and the core is told by
 ///   `Input.commitFailed`. Until the core has handled that, what it commits builds on what was not stored: `epoch` marks
 ///   these commits, and the ledger fails them too, so that it always holds a prefix of what the core meant. The actions of later `handle`s go on, but
@@ -76,6 +77,7 @@ package struct ActionSequencer: Sendable {
   /// Takes the actions of one `handle`, and the input that it handled. What is to be submitted belongs to `epoch`.
   package mutating func add(_ actions: [Action], of input: Input? = nil) -> [Step] {
     if case .commitFailed? = input { epoch += 1 }
+    if case .link(.down)? = input { cancelFrames() }
     var steps: [Step] = []
     steps.reserveCapacity(actions.count)
     group += 1
@@ -186,6 +188,19 @@ package struct ActionSequencer: Sendable {
       return milliamperes < inForce
     }
     return false
+  }
+
+  /// What waits to be said on a connection that is gone must not be said on the next one.
+  private mutating func cancelFrames() {
+    for index in head..<slots.count {
+      switch slots[index] {
+      case .action(.send(let frame), _), .refused(.send(let frame), _):
+        waitingBytes -= frame.count
+        slots[index] = .cancelled
+      case .action(.ping, _), .action(.disconnect, _): slots[index] = .cancelled
+      default: break
+      }
+    }
   }
 
   /// An immediate command to an actuator is newer than every waiting one to it.

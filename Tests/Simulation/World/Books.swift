@@ -449,6 +449,7 @@ final class Books {
       if transaction.hasEnded, kept.count == transaction.events.count { continue }
       world.coverage.count("eventsLostWithPower", Int64(transaction.events.count - kept.count))
       let started = transaction.events[0]
+      let hadEnded = transaction.hasEnded
       transaction.events = kept
       transaction.next = last + 1
       transaction.hasEnded = kept[last]?.type == .ended
@@ -459,6 +460,9 @@ final class Books {
         forget(transaction, started)
       } else if !transaction.hasEnded {
         open[transaction.evse] = id
+        // What happened to the meter after the end that is lost was not counted against it.
+        let disturbedAt = world.site.bays[transaction.evse - 1].disturbedAt
+        if hadEnded, disturbedAt > -.day { transaction.meterIsDisturbed = true }
       } else if open[transaction.evse] == id {
         open[transaction.evse] = nil
       }

@@ -19,6 +19,8 @@ final class StationBench {
   private(set) var answers: [String: Answer] = [:]
   private(set) var contactorClosed: [Int: Bool] = [:]
   private(set) var offers: [Int: Int64] = [:]
+  /// What the meters answer when they are read.
+  var readings: [Int: MeterReading] = [:]
   private(set) var connectRequests: [ConnectionRequest] = []
   /// Set false to play the contactor and the lock by hand.
   var hardwareFollows = true
@@ -181,7 +183,8 @@ final class StationBench {
       guard hardwareFollows else { return [] }
       contactorClosed[evse] = close
       return [.hardware(.contactor(evse: evse, closed: close))]
-    case .readMeters: return []
+    case .readMeters:
+      return readings.sorted { $0.key < $1.key }.map { .hardware(.meter($0.value)) }
     case .lock(let evse, let connector, let locked):
       guard hardwareFollows else { return [] }
       var inputs: [Input] = [.hardware(.lock(evse: evse, connector: connector, locked: locked))]
@@ -239,12 +242,11 @@ final class StationBench {
   }
 
   func meter(_ evse: Int = 1, wattHours: Int64) {
-    input(
-      .hardware(
-        .meter(
-          MeterReading(
-            evse: evse, energyImport: wattHours * 1000, power: 11_000_000, current: [16_000, 16_000, 16_000],
-            voltage: [230_000, 230_000, 230_000], frequency: 50_000))))
+    let reading = MeterReading(
+      evse: evse, energyImport: wattHours * 1000, power: 11_000_000, current: [16_000, 16_000, 16_000],
+      voltage: [230_000, 230_000, 230_000], frequency: 50_000)
+    readings[evse] = reading
+    input(.hardware(.meter(reading)))
   }
 
   /// Lets time pass, timers included, in order.
