@@ -43,7 +43,8 @@ extension MCUSession {
     command(.signal(machine.signal), at: now)
     if let lockWanted { command(.lock(lockWanted), at: now) }
     keepAliveAt = now
-    tokens = [(token, now)]
+    // A state that names a keep-alive from before may have been on its way for any time.
+    tokens = []
     timeIsUp(at: now)
     flushFaults(.starting)
   }
