@@ -34,17 +34,19 @@ extension MCUSession {
       closeWanted = false
       machine.forget()
     }
+    // A hello that was not asked for is that of a restart: it counts the station as lost until it hears one itself.
+    helloAt = phase == .talking && boot != hello.boot ? now : nil
     boot = hello.boot
     firmware = hello.firmware
-    helloAt = nil
     phase = .talking
     aliveAt = max(aliveAt, now)
+    keepAliveAt = now
+    // A state that names a keep-alive from before may have been on its way for any time.
+    tokens = []
+    timeIsUp(at: now)
     command(.contactor(close: false), at: now)
     command(.signal(machine.signal), at: now)
     if let lockWanted { command(.lock(lockWanted), at: now) }
-    keepAliveAt = now
-    tokens = [(token, now)]
-    timeIsUp(at: now)
     flushFaults(.starting)
   }
 

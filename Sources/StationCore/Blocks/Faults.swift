@@ -144,8 +144,10 @@ extension HardwareFault {
     "PowerMeterFailure": ("FiscalMetering", "Problem"), "EnergyRegisterChanged": ("FiscalMetering", "Problem"),
     "PowerMeterIdentityMismatch": ("FiscalMetering", "Problem"),
     "SupplyFailure": ("ELVSupply", "Fallback"),
-    "ControlPilotFailure": ("CPPWMController", "Problem"), "DiodeFault": ("CPPWMController", "Problem"),
-    "VentilationUnavailable": ("CPPWMController", "Problem"),
+    "PilotFault": ("CPPWMController", "Problem"), "DiodeFault": ("CPPWMController", "Problem"),
+    "VentilationNotAvailable": ("CPPWMController", "Problem"), "InvalidVehicleMode": ("CPPWMController", "Problem"),
+    "CommunicationFault": ("CPPWMController", "Problem"), "EVSEControllerFailure": ("CPPWMController", "Problem"),
+    "EVSEControllerRefuses": ("CPPWMController", "Problem"),
     "CaseOpened": ("CaseAccessSensor", "Active"), "Tilted": ("TiltSensor", "Active"),
     "WaterDetected": ("FloodSensor", "Active"), "TokenReaderFailure": ("TokenReader", "Problem"),
   ]

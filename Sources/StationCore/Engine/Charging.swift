@@ -94,7 +94,7 @@ extension Station {
 
   private mutating func settleContactor(at index: Int) {
     let evse = evses[index]
-    let asks = evse.connectedIndex.map { evse.connectors[$0].pilot == .c } ?? false
+    let asks = evse.connectedIndex.map { evse.connectors[$0].asksForEnergy } ?? false
     let close = asks && evse.offer != nil && evse.contactorFailures < Self.maxContactorFailures
     guard close != evse.contactorCommanded else { return }
     evses[index].contactorCommanded = close
@@ -197,7 +197,7 @@ extension Station {
 
   private mutating func settleEnergyFlow(at index: Int) {
     let evse = evses[index]
-    let flows = evse.contactorClosed && (evse.connectedIndex.map { evse.connectors[$0].pilot == .c } ?? false)
+    let flows = evse.contactorClosed && (evse.connectedIndex.map { evse.connectors[$0].asksForEnergy } ?? false)
     guard flows != evse.energyFlowing else { return }
     evses[index].energyFlowing = flows
     if flows {

@@ -56,6 +56,8 @@ struct EVSE: Sendable {
     var isCaptive: Bool { type.hasPrefix("c") }
     /// IEC 61851-1 states with a vehicle.
     var isConnected: Bool { pilot == .b || pilot == .c || pilot == .d }
+    /// The vehicle asks for energy. D needs ventilation, whose absence the pilot's driver reports as a fault.
+    var asksForEnergy: Bool { pilot == .c || pilot == .d }
     var hasPlug: Bool { isConnected || (!isCaptive && cableRating != nil) }
   }
 
