@@ -1,0 +1,99 @@
+import DeviceModel
+import StationCore
+import Synchronization
+import Testing
+
+@testable import Hardware
+
+/// What opens contactors before the core has heard of it, and what keeps them open.
+struct InterlockTests {
+  private final class FakeContactor: Contactor {
+    let component: ComponentID
+    private let commands = Mutex<[Bool]>([])
+    init(_ evse: Int) { component = ComponentID("PowerContactor", evse: evse) }
+    var heard: [Bool] { commands.withLock { $0 } }
+    func command(close: Bool) { commands.withLock { $0.append(close) } }
+    func start(report: @escaping @Sendable (DriverUpdate) -> Void) {}
+    func probe(_ answer: @escaping @Sendable (ProbeResult<DeviceIdentity>) -> Void) {}
+    func stop() {}
+  }
+
+  private let pilot = ComponentID("CPPWMController", evse: 1)
+  private let stop = ComponentID("EmergencyStopSensor")
+  private let now = MonotonicTime(nanoseconds: 0)
+  private let first = FakeContactor(1)
+  private let second = FakeContactor(2)
+
+  private func interlock() -> Interlock { Interlock(guards: [pilot, stop], contactors: [first, second]) }
+
+  private func good(_ value: CapabilityValue) -> DriverUpdate { DriverUpdate(.good(value, at: now)) }
+
+  private func consent(_ interlock: Interlock) {
+    interlock.note(pilot, good(.pilot(.c)))
+    interlock.note(stop, good(.tripped(false)))
+  }
+
+  @Test func nothingClosesBeforeEverybodyHasConsented() {
+    let interlock = interlock()
+    #expect(interlock.command(evse: 1, close: true).count == 2)
+    interlock.note(stop, good(.tripped(false)))
+    #expect(interlock.command(evse: 1, close: true).map(\.component) == [pilot])
+    interlock.note(pilot, good(.pilot(.b)))
+    #expect(interlock.command(evse: 1, close: true).map(\.text) == ["the pilot is in state B"])
+    #expect(first.heard.allSatisfy { !$0 })
+    interlock.note(pilot, good(.pilot(.c)))
+    #expect(interlock.command(evse: 1, close: true).isEmpty)
+    #expect(first.heard.last == true)
+    // The other EVSE has no pilot of ours, and its own consent.
+    #expect(interlock.command(evse: 2, close: true).isEmpty && second.heard == [true])
+  }
+
+  @Test(arguments: [
+    CapabilityValue.pilot(.a), .pilot(.b), .pilot(.e), .pilot(.f),
+  ]) func aPilotThatLeavesCOpensItsContactorAtOnce(value: CapabilityValue) {
+    let interlock = interlock()
+    consent(interlock)
+    interlock.command(evse: 1, close: true)
+    interlock.command(evse: 2, close: true)
+    interlock.note(pilot, good(value))
+    #expect(first.heard == [true, false] && second.heard == [true])
+    // It does not close by itself when the pilot is back.
+    interlock.note(pilot, good(.pilot(.c)))
+    #expect(first.heard == [true, false])
+  }
+
+  @Test func theStationsInputsOpenAllContactors() {
+    let interlock = interlock()
+    consent(interlock)
+    interlock.command(evse: 1, close: true)
+    interlock.command(evse: 2, close: true)
+    interlock.note(stop, good(.tripped(true)))
+    #expect(first.heard == [true, false] && second.heard == [true, false])
+    #expect(interlock.command(evse: 2, close: true).map(\.text) == ["tripped"])
+  }
+
+  @Test func unknownAndSuspectAreDangerous() {
+    let interlock = interlock()
+    consent(interlock)
+    interlock.command(evse: 1, close: true)
+    interlock.note(pilot, DriverUpdate(.unknown("the line is gone", since: now)))
+    #expect(first.heard == [true, false])
+    #expect(interlock.reasons(evse: 1).map(\.text) == ["unknown: the line is gone"])
+    interlock.note(pilot, DriverUpdate(.suspect(.pilot(.c), "it jumps", at: now)))
+    #expect(interlock.command(evse: 1, close: true).map(\.text) == ["suspect: it jumps"])
+  }
+
+  /// A cable or a temperature is nobody's consent, and takes none away.
+  @Test func otherReportsOfAGuardAreNoObjection() {
+    let interlock = interlock()
+    consent(interlock)
+    interlock.note(ComponentID("TemperatureSensor"), good(.temperature(milliCelsius: 900_000)))
+    #expect(interlock.command(evse: 1, close: true).isEmpty)
+  }
+
+  @Test func openingIsAlwaysDone() {
+    let interlock = interlock()
+    interlock.command(evse: 1, close: false)
+    #expect(first.heard == [false])
+  }
+}
