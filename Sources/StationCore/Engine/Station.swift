@@ -197,7 +197,8 @@ public struct Station: Sendable {
       guard evses.indices.contains(index) else { return }
       switch id.name {
       case TimerID.evConnectionName: evConnectionTimedOut(at: index)
-      case TimerID.evReadyName, TimerID.powerName, TimerID.finalReadingName: break  // `settle` looks at what has changed with time
+      // `settle` looks at what has changed with time
+      case TimerID.evReadyName, TimerID.powerName, TimerID.finalReadingName: break
       case TimerID.contactorName: contactorTimedOut(at: index)
       case TimerID.resumeName: resumeTimedOut(at: index)
       case TimerID.sampledName: sampledDataDue(at: index)

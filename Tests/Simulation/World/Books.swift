@@ -186,6 +186,8 @@ final class Books {
     occupy(evse, transaction.id, delivered)
     transaction.evse = evse
     transaction.begin = delivered
+    // What the other EVSE had delivered by then is nothing to this bill.
+    for event in transaction.events.values { event.delivered = delivered }
     transaction.meterIsDisturbed = transaction.meterIsDisturbed || isDisturbed(evse)
   }
 
