@@ -168,6 +168,7 @@ struct RemoteControlTests {
     bench.pilot(.c)
     bench.hardwareFollows = false
     bench.swipe()
+    bench.pilot(.b)
     #expect(bench.station.snapshot.evses[0].transaction != nil)
     bench.wait(seconds: 2)
     #expect(bench.station.snapshot.evses[0].transaction == nil)

@@ -110,6 +110,34 @@ struct SafetyTests {
     #expect(register?["value"] == (answers ? 1003 : 1000))
   }
 
+  /// IEC 61851-1:2017 Table A.6, sequence 10.2: a vehicle that does not leave C is cut off under load after 6 s, one that does at
+  /// once, and a fault waits for nobody.
+  @Test func theContactorOpensWithoutLoadWhereItCan() {
+    let bench = charging()
+    bench.carsFollow = false
+    bench.swipe()
+    #expect(bench.offers[1] == nil && bench.contactorClosed[1] == true)
+    bench.wait(milliseconds: 5900)
+    #expect(bench.contactorClosed[1] == true)
+    #expect(bench.calls("TransactionEvent").last?.text("eventType") != "Ended")
+    bench.wait(milliseconds: 200)
+    #expect(bench.contactorClosed[1] == false)
+    #expect(bench.calls("TransactionEvent").last?.text("eventType") == "Ended")
+
+    let other = charging()
+    other.carsFollow = false
+    other.swipe()
+    other.wait(seconds: 1)
+    other.pilot(.b)
+    #expect(other.contactorClosed[1] == false)
+
+    let faulty = charging()
+    faulty.carsFollow = false
+    faulty.swipe()
+    faulty.input(.hardware(.faultRaised(HardwareFault(name: "GroundFailure", evse: 1))))
+    #expect(faulty.contactorClosed[1] == false)
+  }
+
   @Test(arguments: [false, true]) func aSilentMeterSuspendsUnlessConfigured(goesOn: Bool) {
     let bench = charging(["InternalCtrlr/ContinueWithoutMeter": "\(goesOn)"])
     let fault = HardwareFault(name: "PowerMeterFailure", evse: 1)

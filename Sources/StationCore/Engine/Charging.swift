@@ -6,6 +6,9 @@ import OCPP
 extension Station {
   /// Time for the contactor to open, milliseconds.
   private static let openingTime: Int64 = 1500
+  /// Time that a vehicle gets to leave state C once its offer is withdrawn, milliseconds (IEC 61851-1:2017 Table A.6, sequence
+  /// 10.2): a contactor that opens without load lives longer.
+  private static let easingTime: Int64 = 6000
   /// Time that the meter gets for a reading after the contactor has opened, milliseconds: what flowed last is billed too.
   private static let finalReadingTime: Int64 = 1000
   /// Time for it to close, milliseconds; the command may wait for the ledger first.
@@ -85,6 +88,8 @@ extension Station {
       startTimer(.evse(TimerID.evReadyName, evses[index].id), after: Self.evReadyTime)
     } else if target == nil {
       evses[index].offerSince = nil
+      evses[index].offerEndedAt = now.monotonic
+      startTimer(.evse(TimerID.easingName, evses[index].id), after: Self.easingTime)
       stopTimer(.evse(TimerID.evReadyName, evses[index].id))
     }
     emit(
@@ -96,12 +101,23 @@ extension Station {
     let evse = evses[index]
     let asks = evse.connectedIndex.map { evse.connectors[$0].asksForEnergy } ?? false
     let close = asks && evse.offer != nil && evse.contactorFailures < Self.maxContactorFailures
-    guard close != evse.contactorCommanded else { return }
+    guard close != evse.contactorCommanded, close || !mayEase(at: index, asks) else { return }
     evses[index].contactorCommanded = close
     emit(.hardware(.contactor(evse: evse.id, close: close)))
     if close != evse.contactorClosed {
       startTimer(.evse(TimerID.contactorName, evse.id), after: close ? Self.closingTime : Self.openingTime)
     }
+  }
+
+  /// The offer is withdrawn and nothing is wrong: the vehicle ends the current itself, and only then, or when it does not, the
+  /// contactor opens.
+  private func mayEase(at index: Int, _ asks: Bool) -> Bool {
+    let evse = evses[index]
+    guard asks, evse.offer == nil, stopping != .shutdown, let endedAt = evse.offerEndedAt,
+      let connected = evse.connectedIndex
+    else { return false }
+    return now.monotonic - endedAt < Self.easingTime
+      && !hasBlockingFault(evse: evse.id, connector: evse.connectors[connected].id)
   }
 
   private mutating func settleLock(at index: Int) {
@@ -242,4 +258,5 @@ extension Station {
 
 extension TimerID {
   static let powerName = "power"
+  static let easingName = "easing"
 }

@@ -22,6 +22,8 @@ struct EVSE: Sendable {
   var reserved: (milliamperes: Int64, until: Int64)?
   /// When the present offer began, and whether energy has flowed since.
   var offerSince: Int64?
+  /// Monotonic time at which the last offer was withdrawn.
+  var offerEndedAt: Int64?
   var hadEnergy = false
   var energyFlowing = false
   /// Monotonic time at which the vehicle was connected.

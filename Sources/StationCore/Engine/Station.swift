@@ -198,7 +198,7 @@ public struct Station: Sendable {
       switch id.name {
       case TimerID.evConnectionName: evConnectionTimedOut(at: index)
       // `settle` looks at what has changed with time
-      case TimerID.evReadyName, TimerID.powerName, TimerID.finalReadingName: break
+      case TimerID.evReadyName, TimerID.powerName, TimerID.finalReadingName, TimerID.easingName: break
       case TimerID.contactorName: contactorTimedOut(at: index)
       case TimerID.resumeName: resumeTimedOut(at: index)
       case TimerID.sampledName: sampledDataDue(at: index)

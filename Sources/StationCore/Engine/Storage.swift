@@ -124,6 +124,7 @@ extension Station {
       guard evses.indices.contains(id - 1) else { return }
       evses[id - 1].offer = nil
       evses[id - 1].offerSince = nil
+      evses[id - 1].offerEndedAt = now.monotonic
       emit(.hardware(.offer(evse: id, connector: connector, milliamperes: nil)))
     case .hardware(.lock(let id, let connector, _)):
       guard evses.indices.contains(id - 1), evses[id - 1].connectors.indices.contains(connector - 1) else { return }

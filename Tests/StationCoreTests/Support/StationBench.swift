@@ -24,6 +24,9 @@ final class StationBench {
   private(set) var connectRequests: [ConnectionRequest] = []
   /// Set false to play the contactor and the lock by hand.
   var hardwareFollows = true
+  /// A car that asks leaves C when its offer ends, and comes back with the next one.
+  var carsFollow = true
+  private var asking: Set<Int> = []
   var answersPing = true
   /// Set to make commits fail; they leave nothing behind.
   var ledgerFails: LedgerFailure.Kind?
@@ -178,7 +181,8 @@ final class StationBench {
     switch command {
     case .offer(let evse, _, let milliamperes):
       offers[evse] = milliamperes
-      return []
+      guard hardwareFollows, carsFollow, asking.contains(evse) else { return [] }
+      return [.hardware(.pilot(evse: evse, connector: 1, state: milliamperes == nil ? .b : .c))]
     case .contactor(let evse, let close):
       guard hardwareFollows else { return [] }
       contactorClosed[evse] = close
@@ -226,12 +230,14 @@ final class StationBench {
   /// The vehicle leaves; the plug leaves the socket when the lock is open.
   func plugOut(_ evse: Int = 1) {
     isPluggedIn.remove(evse)
+    asking.remove(evse)
     let isLocked = station.snapshot.evses[evse - 1].connectors[0].locked
     input(.hardware(.pilot(evse: evse, connector: 1, state: .a)))
     if !isLocked { input(.hardware(.cable(evse: evse, connector: 1, ratingAmperes: nil))) }
   }
 
   func pilot(_ state: PilotState, _ evse: Int = 1) {
+    if state == .c || state == .d { asking.insert(evse) } else { asking.remove(evse) }
     input(.hardware(.pilot(evse: evse, connector: 1, state: state)))
   }
 
