@@ -90,7 +90,7 @@ public protocol ControlPilot: Driver {
   func setUnavailable(_ unavailable: Bool)
 }
 
-/// The proximity pilot of a socket, when a device of its own reads it. Reports `cable`.
+/// Who reads the proximity pilot of a socket: so far the devices that make the control pilot. Reports `cable`.
 public protocol Proximity: Driver {}
 
 /// The retention lock of a connector. Reports `lock` from its feedback, and `lockFailed`.

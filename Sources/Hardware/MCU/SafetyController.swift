@@ -3,7 +3,7 @@ import StationCore
 
 /// A safety microcontroller on a serial line: the control pilot, and the other things that it does for its EVSE as `parts`.
 /// It speaks docs/mcu-protocol.md on a thread of its own, which begins with the first part that is started.
-public final class SafetyController: ControlPilot, Sendable {
+public final class SafetyController: ControlPilot, Proximity, Sendable {
   public let component: ComponentID
   public var switchesContactor: Bool { true }
   private let binding: SafetyControllerBinding

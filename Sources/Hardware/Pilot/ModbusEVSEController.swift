@@ -8,7 +8,7 @@ import StationCore
 /// the vehicle asks and the controller says that it supplies.
 ///
 /// `@unchecked Sendable`: everything that changes is used under `lock`.
-public final class ModbusEVSEController: ControlPilot, @unchecked Sendable {
+public final class ModbusEVSEController: ControlPilot, Proximity, @unchecked Sendable {
   public let component: ComponentID
   public var switchesContactor: Bool { true }
   private let binding: EVSEControllerBinding
