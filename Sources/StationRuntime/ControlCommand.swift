@@ -7,7 +7,7 @@ import StationCore
 enum ControlCommand: Hashable {
   /// What somebody who stands in front of real hardware may ask of it.
   enum Maintenance: String, CaseIterable {
-    case acceptMeter, resetRCD
+    case acceptMeter, resetRCD, recheckContactor
   }
 
   enum RebootCause: String, CaseIterable {

@@ -345,6 +345,10 @@ public final class StationRuntime {
     switch action {
     case .acceptMeter:
       guard drivers?.acceptMeter(evse: evse) == true else { throw ControlError("evse \(evse) has no real meter") }
+    case .recheckContactor:
+      guard drivers?.recheckContactor(evse: evse) == true else {
+        throw ControlError("evse \(evse) has no contactor on GPIO lines")
+      }
     case .resetRCD:
       guard drivers?.resetRCD(evse: evse) == true else {
         throw ControlError("evse \(evse) has no RCD that can be reset from here")

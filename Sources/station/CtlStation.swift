@@ -106,11 +106,12 @@ extension Ctl {
       abstract: "What somebody in front of real hardware may do.",
       discussion: """
         acceptMeter: the meter was exchanged or set, counting goes on from what it shows now (fault EnergyRegisterChanged). \
-        resetRCD: the RCD is closed again after a trip, where it can be done by a line.
+        resetRCD: the RCD is closed again after a trip, where it can be done by a line. \
+        recheckContactor: a welded contactor was repaired, its mirror is looked at again (fault ContactorWelded).
         """)
 
     @OptionGroup var control: ControlOptions
-    @Argument(help: "acceptMeter or resetRCD.")
+    @Argument(help: "acceptMeter, resetRCD or recheckContactor.")
     var action: String
     @Option(help: "EVSE id, from 1; for the main meter 0.")
     var evse: Int

@@ -91,6 +91,15 @@ struct InterlockTests {
     #expect(interlock.command(evse: 1, close: true).isEmpty)
   }
 
+  /// Found by reading: the device that makes the pilot also tells of the cable.
+  @Test func aCableIsNoConsent() {
+    let interlock = interlock()
+    interlock.note(stop, good(.tripped(false)))
+    interlock.note(pilot, good(.pilot(.b)))
+    interlock.note(pilot, good(.cable(ratingAmperes: 32)))
+    #expect(interlock.command(evse: 1, close: true).map(\.text) == ["the pilot is in state B"])
+  }
+
   @Test func openingIsAlwaysDone() {
     let interlock = interlock()
     interlock.command(evse: 1, close: false)

@@ -134,6 +134,13 @@ public final class HardwareDrivers: Sendable {
     return didReset
   }
 
+  /// A welded contactor was repaired: relayd looks at its mirror again. False when it is none of relayd's.
+  public func recheckContactor(evse: Int) -> Bool {
+    guard let contactor = gpio.contactors.first(where: { $0.evse == evse }) else { return false }
+    contactor.recheck()
+    return true
+  }
+
   /// What the meter of an EVSE shows now is where counting goes on. False when it has no meter of ours.
   public func acceptMeter(evse: Int) -> Bool {
     guard let meter = meters.meters.first(where: { $0.evse == evse }) else { return false }

@@ -37,8 +37,8 @@ public final class Interlock: Sendable {
   /// Takes in what a driver reported. Contactors that may not be closed any more are opened before this returns.
   func note(_ component: ComponentID, _ update: DriverUpdate) {
     state.withLock { state in
-      guard let before = state.reasons[component] else { return }
-      let reason = Self.objection(update)
+      guard let before = state.reasons[component], let word = Self.word(on: update) else { return }
+      let reason: String? = if case .objection(let text) = word { text } else { nil }
       state.reasons[component] = .some(reason)
       guard reason != nil, before == nil || reason != before else { return }
       for (evse, contactor) in state.contactors where component.evse == nil || component.evse == evse {
@@ -68,16 +68,23 @@ public final class Interlock: Sendable {
     }
   }
 
-  /// What a report says against a closed contactor. Temperatures do not: they lower the current first, which is the core's.
-  private static func objection(_ update: DriverUpdate) -> String? {
+  private enum Word {
+    case consent
+    case objection(String)
+  }
+
+  /// What a report says about a closed contactor; `nil`: nothing. Who makes the pilot also tells of the cable, which is no
+  /// consent. Temperatures lower the current first, which is the core's.
+  private static func word(on update: DriverUpdate) -> Word? {
     switch update.reading.quality {
-    case .unknown(let why): return "unknown: \(why)"
-    case .suspect(let why): return "suspect: \(why)"
+    case .unknown(let why): return .objection("unknown: \(why)")
+    case .suspect(let why): return .objection("suspect: \(why)")
     case .good: break
     }
     switch update.reading.value {
-    case .pilot(let pilot): return pilot == .c || pilot == .d ? nil : "the pilot is in state \(pilot.rawValue)"
-    case .tripped(true): return "tripped"
+    case .pilot(let pilot):
+      return pilot == .c || pilot == .d ? .consent : .objection("the pilot is in state \(pilot.rawValue)")
+    case .tripped(let tripped): return tripped ? .objection("tripped") : .consent
     default: return nil
     }
   }
