@@ -34,8 +34,18 @@ struct AssemblyTests {
     ] {
       #expect(drivers.overrules(event))
     }
-    #expect(!drivers.overrules(.meter(MeterReading(evse: 0))))
-    #expect(!drivers.overrules(.lock(evse: 1, connector: 1, locked: true)))
+    // What the station does not have is not simulated either.
+    #expect(drivers.overrules(.meter(MeterReading(evse: 0))))
+    #expect(drivers.overrules(.lock(evse: 1, connector: 1, locked: true)))
+  }
+
+  @Test func onlyWhatItsFileCallsSimulatedIsSimulated() {
+    let drivers = HardwareDrivers(
+      [.simulated(ComponentID("FiscalMetering", evse: 1))], kinds: [:], relayd: .child(program: "/nowhere"))
+    #expect(!drivers.overrules(.meter(MeterReading(evse: 1))))
+    #expect(drivers.overrules(.meter(MeterReading(evse: 2))) && drivers.overrules(.meter(MeterReading(evse: 0))))
+    #expect(drivers.overrules(.contactor(evse: 1, closed: true)))
+    #expect(drivers.all.isEmpty)
   }
 
   /// Nothing has reported yet: everybody whose consent is needed objects.

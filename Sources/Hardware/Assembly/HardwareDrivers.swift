@@ -18,6 +18,7 @@ public final class HardwareDrivers: Sendable {
   private let readers: TokenReaders
   private let sensors: TemperatureSensors
   private let drivers: [any Driver]
+  private let simulated: Set<ComponentID>
   private let states: Mutex<[ComponentID: DriverState]>
   private let rcdTests = Mutex<[ComponentID: MonotonicTime]>([:])
 
@@ -41,8 +42,8 @@ public final class HardwareDrivers: Sendable {
     let guards = drivers.filter { $0 is any ControlPilot || $0 is any SafetyInput || $0 is any ResidualCurrentDevice }
     interlock = Interlock(guards: guards.map(\.component), contactors: drivers.compactMap { $0 as? any Contactor })
     var states: [ComponentID: DriverState] = [:]
-    for binding in bindings {
-      if case .simulated = binding { continue }
+    simulated = Set(bindings.compactMap { if case .simulated(let component) = $0 { component } else { nil } })
+    for binding in bindings where !simulated.contains(binding.component) {
       let component = binding.component
       states[component] = DriverState(component: component, kind: kinds[component] ?? "", health: .starting)
     }
@@ -162,20 +163,22 @@ public final class HardwareDrivers: Sendable {
     states.withLock { $0.keys.contains { evse == 0 || $0.evse == nil || $0.evse == evse } }
   }
 
-  /// The event comes from a device that is a real one here: the simulated one has no say.
+  /// The simulated hardware has no say in this event: the device is real, or the station does not have it. Only what its file calls
+  /// simulated is simulated beside real hardware, so that nothing invents energy by oversight.
   public func overrules(_ event: HardwareEvent) -> Bool {
     switch event {
-    case .pilot(let evse, _, _): serves("CPPWMController", evse: evse)
-    case .cable(let evse, _, _): serves("CPPWMController", evse: evse)
-    case .contactor(let evse, _): serves("PowerContactor", evse: evse)
-    case .lock(let evse, _, _), .lockFailed(let evse, _): serves("ConnectorPlugRetentionLock", evse: evse)
-    case .meter(let reading): servesMeter(evse: reading.evse)
-    case .token: serves("TokenReader", evse: 0)
+    case .pilot(let evse, _, _), .cable(let evse, _, _): !isSimulated("CPPWMController", evse: evse)
+    case .contactor(let evse, _): !isSimulated("PowerContactor", evse: evse)
+    case .lock(let evse, _, _), .lockFailed(let evse, _): !isSimulated("ConnectorPlugRetentionLock", evse: evse)
+    case .meter(let reading): !isSimulated("FiscalMetering", evse: reading.evse)
+    case .token: !simulated.contains { $0.isNamed("TokenReader") }
     case .temperature, .faultRaised, .faultCleared: false
     }
   }
 
-  private func servesMeter(evse: Int) -> Bool { meters.meters.contains { $0.evse == evse } }
+  private func isSimulated(_ name: String, evse: Int) -> Bool {
+    simulated.contains { $0.isNamed(name) && ($0.evse ?? 0) == evse }
+  }
 
   /// How every driver is doing, in the order of EVSEs and names.
   public var all: [DriverState] {
