@@ -43,6 +43,8 @@ static int spawn(const char *program, int socket, int config, pid_t *process) {
   posix_spawnattr_init(&attributes);
   posix_spawn_file_actions_adddup2(&actions, socket, CHILD_SOCKET);
   posix_spawn_file_actions_adddup2(&actions, config, CHILD_CONFIG);
+  // Not everything that the station has open closes by itself: a connection that relayd held would look alive to its peer.
+  posix_spawn_file_actions_addclosefrom_np(&actions, CHILD_CONFIG + 1);
   sigemptyset(&none);
   sigfillset(&all);
   posix_spawnattr_setsigmask(&attributes, &none);

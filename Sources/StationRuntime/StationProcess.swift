@@ -60,7 +60,7 @@ public enum StationProcess {
     var parts: StationRuntime.Parts
     var socket: ControlSocketFile
     var reports: LedgerReports
-    /// Threads and tasks of drivers add themselves here.
+    /// What the service manager's watchdog is fed for, beside the loop: the ledger.
     let watchdog = Watchdog()
 
     func run(signals: CInt, on loop: any EventLoop) {

@@ -344,6 +344,9 @@ public final class StationRuntime {
   func maintain(_ action: ControlCommand.Maintenance, evse: Int) throws(ControlError) {
     switch action {
     case .acceptMeter:
+      if core.snapshot.evses.contains(where: { $0.id == evse && $0.transaction != nil }) {
+        throw ControlError("evse \(evse) has a transaction: end it first, it would be billed by two registers")
+      }
       guard drivers?.acceptMeter(evse: evse) == true else { throw ControlError("evse \(evse) has no real meter") }
     case .recheckContactor:
       guard drivers?.recheckContactor(evse: evse) == true else {

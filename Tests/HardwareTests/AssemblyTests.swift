@@ -59,16 +59,21 @@ struct AssemblyTests {
       DriverReport.driver(ComponentID(name, evse: evse), update).events(now: now, wall: 1_000_000)
     }
     func good(_ value: CapabilityValue) -> DriverUpdate { DriverUpdate(.good(value, at: now)) }
-    let stop = HardwareFault(name: "EmergencyStop", evse: 0)
+    let stop = HardwareFault(name: "EmergencyStop", evse: 0, source: "EmergencyStopSensor")
     #expect(events("EmergencyStopSensor", good(.tripped(true)), evse: nil) == [.faultRaised(stop)])
     #expect(events("EmergencyStopSensor", good(.tripped(false)), evse: nil) == [.faultCleared(stop)])
-    #expect(events("RCD", good(.tripped(true))) == [.faultRaised(HardwareFault(name: "GroundFailure", evse: 1))])
+    #expect(
+      events("RCD", good(.tripped(true))) == [
+        .faultRaised(HardwareFault(name: "GroundFailure", evse: 1, source: "RCD@1"))
+      ])
     #expect(events("CPPWMController", good(.pilot(.c))) == [.pilot(evse: 1, connector: 1, state: .c)])
     #expect(events("PowerContactor", good(.contactor(closed: true))) == [.contactor(evse: 1, closed: true)])
     // Unknown is told by the fault that the driver raises with it, and never as a state; but for a temperature.
     let fault = HardwareFault(name: "PilotFault", evse: 1)
+    var told = fault
+    told.source = "CPPWMController@1"
     #expect(
-      events("CPPWMController", DriverUpdate(.unknown("silent", since: now), raised: [fault])) == [.faultRaised(fault)])
+      events("CPPWMController", DriverUpdate(.unknown("silent", since: now), raised: [fault])) == [.faultRaised(told)])
     #expect(
       events("TemperatureSensor", DriverUpdate(.unknown("gone", since: now)), evse: nil)
         == [.temperature(sensor: ComponentID("TemperatureSensor"), milliCelsius: nil)])

@@ -100,6 +100,64 @@ struct InterlockTests {
     #expect(interlock.command(evse: 1, close: true).map(\.text) == ["the pilot is in state B"])
   }
 
+  private final class FakePilot: ControlPilot {
+    let component: ComponentID
+    let switchesContactor: Bool
+    private let offers = Mutex<[Int64?]>([])
+    init(_ connector: Int?, switches: Bool) {
+      component = ComponentID("CPPWMController", evse: 1, connector: connector)
+      switchesContactor = switches
+    }
+    var heard: [Int64?] { offers.withLock { $0 } }
+    func offer(milliamperes: Int64?) { offers.withLock { $0.append(milliamperes) } }
+    func setUnavailable(_ unavailable: Bool) {}
+    func start(report: @escaping @Sendable (DriverUpdate) -> Void) {}
+    func probe(_ answer: @escaping @Sendable (ProbeResult<DeviceIdentity>) -> Void) {}
+    func stop() {}
+  }
+
+  /// A controller that closes by itself is not asked to while somebody else objects, and is told when somebody does.
+  @Test func anOfferToADeviceThatSwitchesNeedsConsent() {
+    let device = FakePilot(nil, switches: true)
+    let interlock = Interlock(guards: [device.component, stop], pilots: [device], contactors: [first])
+    #expect(interlock.objections(toOffering: 1, by: device.component).map(\.component) == [stop])
+    consent(interlock)
+    #expect(interlock.objections(toOffering: 1, by: device.component).isEmpty)
+    interlock.note(stop, good(.tripped(true)))
+    #expect(device.heard == [nil] && first.heard == [false])
+    let other = FakePilot(nil, switches: false)
+    #expect(
+      Interlock(guards: [stop], pilots: [other], contactors: []).objections(toOffering: 1, by: other.component).isEmpty)
+  }
+
+  @Test func ofTwoPilotsOneIsEnough() {
+    let pilots = [FakePilot(1, switches: false), FakePilot(2, switches: false)]
+    let interlock = Interlock(guards: pilots.map(\.component), pilots: pilots, contactors: [first])
+    interlock.note(pilots[0].component, good(.pilot(.a)))
+    interlock.note(pilots[1].component, good(.pilot(.c)))
+    #expect(interlock.command(evse: 1, close: true).isEmpty)
+    // Somebody plugs in at the other connector.
+    interlock.note(pilots[0].component, good(.pilot(.b)))
+    #expect(first.heard == [false, true])
+    interlock.note(pilots[1].component, good(.pilot(.b)))
+    #expect(first.heard == [false, true, false] && interlock.command(evse: 1, close: true).count == 2)
+  }
+
+  @Test func aHangingLoopOpensEverythingAndClosesNothing() {
+    let device = FakePilot(nil, switches: true)
+    let interlock = Interlock(guards: [device.component], pilots: [device], contactors: [first])
+    interlock.note(device.component, good(.pilot(.c)))
+    interlock.command(evse: 1, close: true)
+    interlock.noteLoop(isAlive: true)
+    #expect(first.heard == [true])
+    interlock.noteLoop(isAlive: false)
+    interlock.noteLoop(isAlive: false)
+    #expect(first.heard == [true, false] && device.heard == [nil])
+    #expect(interlock.command(evse: 1, close: true).map(\.text) == ["the station's loop does not answer"])
+    interlock.noteLoop(isAlive: true)
+    #expect(interlock.command(evse: 1, close: true).isEmpty)
+  }
+
   @Test func openingIsAlwaysDone() {
     let interlock = interlock()
     interlock.command(evse: 1, close: false)

@@ -110,6 +110,33 @@ struct SafetyTests {
     #expect(register?["value"] == (answers ? 1003 : 1000))
   }
 
+  /// Two wires that broke: the one that is whole again does not make the other one so.
+  @Test func aFaultIsTakenBackByWhoRaisedIt() {
+    let bench = charging()
+    let wires = ["RCD@1", "PowerContactor@1"].map { HardwareFault(name: "GPIOFailure", evse: 1, source: $0) }
+    for wire in wires { bench.input(.hardware(.faultRaised(wire))) }
+    bench.input(.hardware(.faultCleared(wires[0])))
+    bench.wait(seconds: 2)
+    #expect(bench.contactorClosed[1] == false)
+    #expect(bench.calls("StatusNotification").last?.text("connectorStatus") == "Faulted")
+    bench.input(.hardware(.faultCleared(wires[1])))
+    bench.wait(seconds: 2)
+    #expect(bench.contactorClosed[1] == true)
+  }
+
+  /// A closing command that still waits for the ledger must not be outlived by a session that has ended.
+  @Test func nothingIsEasedThatIsNotClosed() {
+    let bench = charging()
+    bench.carsFollow = false
+    bench.pilot(.b)
+    bench.hardwareFollows = false
+    bench.pilot(.c)
+    bench.swipe()
+    #expect(
+      bench.actions.last { if case .hardware(.contactor) = $0 { true } else { false } }
+        == .hardware(.contactor(evse: 1, close: false)))
+  }
+
   /// IEC 61851-1:2017 Table A.6, sequence 10.2: a vehicle that does not leave C is cut off under load after 6 s, one that does at
   /// once, and a fault waits for nobody.
   @Test func theContactorOpensWithoutLoadWhereItCan() {

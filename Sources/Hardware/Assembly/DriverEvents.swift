@@ -10,8 +10,13 @@ extension DriverReport {
     switch self {
     case .meter(let update): return update.events(now: now, wall: wall)
     case .driver(let component, let update):
-      let events = update.raised.map(HardwareEvent.faultRaised) + Self.value(of: update, component)
-      return events + update.cleared.map(HardwareEvent.faultCleared)
+      func own(_ fault: HardwareFault) -> HardwareFault {
+        var fault = fault
+        fault.source = component.description
+        return fault
+      }
+      let events = update.raised.map { HardwareEvent.faultRaised(own($0)) } + Self.value(of: update, component)
+      return events + update.cleared.map { HardwareEvent.faultCleared(own($0)) }
     }
   }
 
@@ -31,7 +36,8 @@ extension DriverReport {
     case .temperature(let value): return [.temperature(sensor: component, milliCelsius: value)]
     case .token(let presentation): return [.token(presentation)]
     case .tripped(let tripped):
-      let fault = HardwareFault(name: trip(of: component), evse: evse, connector: component.connector)
+      let fault = HardwareFault(
+        name: trip(of: component), evse: evse, connector: component.connector, source: component.description)
       return [tripped ? .faultRaised(fault) : .faultCleared(fault)]
     }
   }

@@ -2,6 +2,12 @@ import DeviceModel
 import StationCore
 import Synchronization
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
 /// The real hardware of a station: every driver that its components are bound to, behind the commands and events that the core
 /// knows.
 ///
@@ -19,6 +25,10 @@ public final class HardwareDrivers: Sendable {
   private let sensors: TemperatureSensors
   private let drivers: [any Driver]
   private let simulated: Set<ComponentID>
+  private let lastFed = Atomic<Int64>(0)
+  private let isStopped = Atomic<Bool>(false)
+  /// Nanoseconds without `feed` after which the loop counts as hanging.
+  private static let loopLimit: Int64 = 300_000_000
   private let states: Mutex<[ComponentID: DriverState]>
   private let rcdTests = Mutex<[ComponentID: MonotonicTime]>([:])
 
@@ -40,7 +50,8 @@ public final class HardwareDrivers: Sendable {
     sensors = TemperatureSensors(bindings)
     drivers = gpio.all + pilots.pilots + pilots.parts + readers.readers + sensors.sensors
     let guards = drivers.filter { $0 is any ControlPilot || $0 is any SafetyInput || $0 is any ResidualCurrentDevice }
-    interlock = Interlock(guards: guards.map(\.component), contactors: drivers.compactMap { $0 as? any Contactor })
+    interlock = Interlock(
+      guards: guards.map(\.component), pilots: pilots.pilots, contactors: drivers.compactMap { $0 as? any Contactor })
     var states: [ComponentID: DriverState] = [:]
     simulated = Set(bindings.compactMap { if case .simulated(let component) = $0 { component } else { nil } })
     for binding in bindings where !simulated.contains(binding.component) {
@@ -53,6 +64,8 @@ public final class HardwareDrivers: Sendable {
   /// Takes hold of everything, contactors first. To be called once.
   /// - Parameter deliver: Called on drivers' threads; must not block.
   public func start(_ deliver: @escaping @Sendable (DriverReport) -> Void) {
+    feed()
+    watchLoop()
     for driver in drivers {
       let component = driver.component
       driver.start { [self] update in
@@ -70,10 +83,26 @@ public final class HardwareDrivers: Sendable {
   }
 
   /// The loop is alive: the contactors may stay closed. To be called every 100 ms.
-  public func feed() { gpio.lease?.feed() }
+  public func feed() {
+    lastFed.store(MonotonicTime.now.nanoseconds, ordering: .relaxed)
+    gpio.lease?.feed()
+  }
+
+  /// relayd's lease ends by itself; for controllers, whose keep-alive is not the loop's, somebody has to look.
+  private func watchLoop() {
+    guard pilots.pilots.contains(where: \.switchesContactor) else { return }
+    _ = HardwareThread.start("loop-watch") { [self] in
+      while !isStopped.load(ordering: .relaxed) {
+        usleep(50_000)
+        let age = MonotonicTime.now.nanoseconds - lastFed.load(ordering: .relaxed)
+        interlock.noteLoop(isAlive: age < Self.loopLimit)
+      }
+    }
+  }
 
   /// Contactors open, outputs go to their safe state, everything is let go. Waits for that, a few seconds at most.
   public func stop() {
+    isStopped.store(true, ordering: .relaxed)
     gpio.stop()
     pilots.stop()
     readers.stop()
@@ -91,7 +120,10 @@ public final class HardwareDrivers: Sendable {
     switch command {
     case .contactor(let evse, let close): return interlock.command(evse: evse, close: close)
     case .offer(let evse, let connector, let milliamperes):
-      pilot(evse, connector)?.offer(milliamperes: milliamperes)
+      guard let pilot = pilot(evse, connector) else { return [] }
+      let reasons = milliamperes == nil ? [] : interlock.objections(toOffering: evse, by: pilot.component)
+      pilot.offer(milliamperes: reasons.isEmpty ? milliamperes : nil)
+      return reasons
     case .lock(let evse, let connector, let locked):
       for case let lock as any ConnectorLock in drivers where lock.evse == evse && lock.connector == connector {
         lock.command(locked: locked)
@@ -116,7 +148,7 @@ public final class HardwareDrivers: Sendable {
   /// A vehicle has come: its RCDs prove that they trip, before anything is closed.
   public func vehicleArrived(evse: Int) {
     let now = MonotonicTime.now
-    for case let device as any ResidualCurrentDevice in drivers where device.component.evse ?? evse == evse {
+    for case let device as any ResidualCurrentDevice in drivers where device.component.evse == evse {
       let isDue = rcdTests.withLock { tests in
         if let last = tests[device.component], now - last < Self.rcdTestInterval { return false }
         tests[device.component] = now

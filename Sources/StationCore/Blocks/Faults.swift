@@ -50,6 +50,13 @@ extension Station {
   }
 
   mutating func faultCleared(_ fault: HardwareFault) {
+    if fault.source == nil {
+      for source in faults.filter({ $0.isAlike(fault) && $0.source != nil }).map(\.source) {
+        var one = fault
+        one.source = source
+        faultCleared(one)
+      }
+    }
     guard let index = faults.firstIndex(where: { $0.isSame(as: fault) }) else { return }
     let known = faults.remove(at: index)
     log(.notice, "fault \(known.name) at \(known.place) is gone")
@@ -130,7 +137,10 @@ extension Station {
 }
 
 extension HardwareFault {
-  func isSame(as other: HardwareFault) -> Bool {
+  func isSame(as other: HardwareFault) -> Bool { isAlike(other) && source == other.source }
+
+  /// The same fault at the same place, whoever says so.
+  func isAlike(_ other: HardwareFault) -> Bool {
     name == other.name && evse == other.evse && connector == other.connector
   }
 

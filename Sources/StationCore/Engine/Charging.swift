@@ -13,6 +13,8 @@ extension Station {
   private static let finalReadingTime: Int64 = 1000
   /// Time for it to close, milliseconds; the command may wait for the ledger first.
   private static let closingTime: Int64 = 10_000
+  /// The source of faults that the core finds itself.
+  private static let core = "core"
   /// A contactor that fails this often in a row is a fault.
   private static let maxContactorFailures = 3
   /// Time a vehicle gets to ask for energy before it counts as the one that suspends, milliseconds.
@@ -79,8 +81,10 @@ extension Station {
     guard before != target else { return }
     evses[index].offer = target
     if let before, before > (target ?? 0) {
-      evses[index].reserved = (before, now.monotonic + PowerBudget.reaction)
-      startTimer(.evse(TimerID.powerName, evses[index].id), after: PowerBudget.reaction)
+      // Without an offer it may draw until the contactor opens under load.
+      let time = target == nil ? max(PowerBudget.reaction, Self.easingTime) : PowerBudget.reaction
+      evses[index].reserved = (before, now.monotonic + time)
+      startTimer(.evse(TimerID.powerName, evses[index].id), after: time)
     }
     if before == nil {
       evses[index].offerSince = now.monotonic
@@ -113,7 +117,7 @@ extension Station {
   /// contactor opens.
   private func mayEase(at index: Int, _ asks: Bool) -> Bool {
     let evse = evses[index]
-    guard asks, evse.offer == nil, stopping != .shutdown, let endedAt = evse.offerEndedAt,
+    guard asks, evse.contactorClosed, evse.offer == nil, stopping != .shutdown, let endedAt = evse.offerEndedAt,
       let connected = evse.connectedIndex
     else { return false }
     return now.monotonic - endedAt < Self.easingTime
@@ -147,7 +151,11 @@ extension Station {
     let after = evses[index].connectors[connector]
     if evses[index].connectedIndex == connector || before.isConnected {
       // What the status is after a vehicle has left depends on whether its transaction ends (G01.FR.05).
-      if before.isConnected, !after.isConnected { vehicleDisconnected(at: index, connector: connector) }
+      if before.isConnected, !after.isConnected {
+        vehicleDisconnected(at: index, connector: connector)
+        // The next vehicle is another try.
+        faultCleared(HardwareFault(name: "ContactorFailure", evse: evses[index].id, source: Self.core))
+      }
       updateStatus(of: index)
       if !before.isConnected, after.isConnected { vehicleConnected(at: index, connector: connector) }
     }
@@ -173,14 +181,18 @@ extension Station {
       startTimer(
         .evse(TimerID.contactorName, evses[index].id), after: closed ? Self.openingTime : Self.closingTime)
     }
-    if !closed { evses[index].reserved = nil }
+    if !closed {
+      evses[index].reserved = nil
+      // What the core only concluded from it; a driver that found it welded takes that back itself.
+      faultCleared(HardwareFault(name: "ContactorWelded", evse: evses[index].id, source: Self.core))
+    }
   }
 
   mutating func contactorTimedOut(at index: Int) {
     let evse = evses[index]
     guard evse.contactorClosed != evse.contactorCommanded else { return }
     if evse.contactorClosed {
-      faultRaised(HardwareFault(name: "ContactorWelded", evse: evse.id))
+      faultRaised(HardwareFault(name: "ContactorWelded", evse: evse.id, source: Self.core))
       if evse.ending != nil { finishTransaction(at: index) }
     } else {
       evses[index].contactorFailures += 1
@@ -189,7 +201,7 @@ extension Station {
       evses[index].contactorCommanded = false  // asked again by `settleContactor`
       log(.error, "EVSE \(evse.id): the contactor did not close")
       if evses[index].contactorFailures >= Self.maxContactorFailures {
-        faultRaised(HardwareFault(name: "ContactorFailure", evse: evse.id))
+        faultRaised(HardwareFault(name: "ContactorFailure", evse: evse.id, source: Self.core))
       }
     }
   }

@@ -136,14 +136,14 @@ extension HardwareFault {
   var journal: JSONValue {
     .members([
       "name": .string(name), "evse": .int(evse), "connector": connector.map { .int($0) },
-      "severity": .string(severity.rawValue),
+      "severity": .string(severity.rawValue), "source": source.map { .string($0) },
     ])
   }
 
   init(journal fields: JournalFields) throws(JournalError) {
     self.init(
       name: try fields.string("name"), evse: try fields.int("evse"), connector: try fields.intIfPresent("connector"),
-      severity: try fields.choice("severity"))
+      severity: try fields.choice("severity"), source: try fields.stringIfPresent("source"))
   }
 }
 

@@ -83,12 +83,17 @@ public struct HardwareFault: Hashable, Sendable {
   public var evse: Int
   public var connector: Int?
   public var severity: FaultSeverity
+  /// Who says so: several may have the same fault at one place, and each takes back its own. Taken back by `nil`, all go.
+  public var source: String?
 
-  public init(name: String, evse: Int, connector: Int? = nil, severity: FaultSeverity = .high) {
+  public init(
+    name: String, evse: Int, connector: Int? = nil, severity: FaultSeverity = .high, source: String? = nil
+  ) {
     self.name = name
     self.evse = evse
     self.connector = connector
     self.severity = severity
+    self.source = source
   }
 }
 

@@ -21,8 +21,12 @@ extension Books {
       if !isNew, let id = open[index + 1], let transaction = transactions[id], !mayHaveEnergy(transaction) {
         world.violated("contactor after the ledger", "EVSE \(index + 1) charges for \(id), whose Started is nowhere")
       }
-      if let refused, open[index + 1] == refused {
-        world.violated("contactor", "EVSE \(index + 1) stays closed for a token that the CSMS has refused")
+      // The vehicle gets 6 s to end the current itself.
+      if bay.offer == nil, bay.contactor, world.time - max(bay.offerEndedAt, bay.closedAt) > 6500 {
+        world.violated("contactor", "EVSE \(index + 1) stays closed when its offer has ended")
+      }
+      if let refused, open[index + 1] == refused, bay.offer != nil {
+        world.violated("contactor", "EVSE \(index + 1) offers to a token that the CSMS has refused")
       }
     }
     if actions.contains(where: isOfNote) { compare(world.core.snapshot) }

@@ -23,6 +23,7 @@ final class Site {
     var cable: Int?
     var locked = false
     var offer: Int64?
+    var offerEndedAt: Int64 = 0
     var contactor = false
     var s2 = false
     var power: Int64 = 0
@@ -118,6 +119,7 @@ final class Site {
     switch command {
     case .offer(let evse, _, let milliamperes):
       guard bays.indices.contains(evse - 1) else { return }
+      if milliamperes == nil, bays[evse - 1].offer != nil { bays[evse - 1].offerEndedAt = world.time }
       bays[evse - 1].offer = milliamperes
       settle(evse - 1)
     case .contactor(let evse, let close):
