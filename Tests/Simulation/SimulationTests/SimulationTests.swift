@@ -61,7 +61,9 @@ struct SimulationTests {
 
   /// Each seeded bug is found, in worlds in which the core itself passes.
   /// `commitsAfterAFailure` shows in one world of sixty, too rare for here; LedgerTests has it.
-  @Test(arguments: Mutation.allCases.filter { $0 != .commitsAfterAFailure }) func seededBugsAreFound(mutation: Mutation) throws {
+  @Test(arguments: Mutation.allCases.filter { $0 != .commitsAfterAFailure }) func seededBugsAreFound(mutation: Mutation)
+    throws
+  {
     var found: SimulationResult?
     for seed in UInt64(1)...80 where found == nil {
       var options = SimulationOptions(seed: seed, hours: 12)
