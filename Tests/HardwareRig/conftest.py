@@ -22,8 +22,8 @@ from vm import Machine, RigError  # noqa: E402
 
 LINES = HERE / "guest/lines.py"
 CHIP = "/run/rig/chip"
-MACHINE_LIMIT = 900
-SESSION_LIMIT = 180
+MACHINE_LIMIT = 1800
+SESSION_LIMIT = 400
 
 
 class Bench:
