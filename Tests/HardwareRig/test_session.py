@@ -123,6 +123,10 @@ def test_a_meter_that_falls_silent_suspends_and_gives_no_value(bench, charger, s
         await rig.csms.expect("NotifyEvent", lambda one: one["eventData"][0].get("techInfo") == "PowerMeterFailure", timeout=30)
         last = register((await rig.csms.expect("TransactionEvent", {"triggerReason": "AbnormalCondition"}, timeout=30)))
         assert last is None, "no value is told anew"
+        since = await do(lambda: charger.count)
+        await do(charger.say, "meter on")
+        # A unit that did not answer is left alone for up to 30 s, and must then answer more than once.
+        await do(charger.coil, True, since, 150)
 
     station_inside(body, FOLDER)
 

@@ -29,7 +29,8 @@ from pymodbus.simulator import DataType, SimData, SimDevice  # noqa: E402
 
 logging.disable(logging.CRITICAL)
 
-PLACE = Path("/run/charger")
+# Of this process alone: the socat of one that was killed removes its links some time later.
+PLACE = Path(f"/run/charger-{os.getpid()}")
 THERMAL = Path("/sys/class/thermal")
 VOLTAGE, PHASES = 230.0, 3
 #: Registers of an SDM630 (function 4): value and where it is.
@@ -95,8 +96,7 @@ def link(name, target):
 
 
 async def main():
-    PLACE.mkdir(exist_ok=True)
-    THERMAL.mkdir(exist_ok=True) if not THERMAL.exists() else None
+    PLACE.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "none", str(THERMAL)], check=True)
     zone = THERMAL / "thermal_zone0"
     zone.mkdir()
