@@ -45,8 +45,9 @@ let package = Package(
       name: "StationCore",
       dependencies: ["OCPP", "DeviceModel", .product(name: "DequeModule", package: "swift-collections")],
       swiftSettings: settings),
+    .target(name: "Threads", swiftSettings: settings),
     .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3")]),
-    .target(name: "Ledger", dependencies: ["OCPP", "StationCore", "CSQLite"], swiftSettings: settings),
+    .target(name: "Ledger", dependencies: ["OCPP", "StationCore", "CSQLite", "Threads"], swiftSettings: settings),
     .target(
       name: "CSMSLink",
       dependencies: nio + [
@@ -60,7 +61,7 @@ let package = Package(
     .executableTarget(
       name: "station-relayd", dependencies: ["CRelay", "CGPIOD"], cSettings: c, linkerSettings: program + onlyC),
     .target(
-      name: "Hardware", dependencies: ["OCPP", "DeviceModel", "StationCore", "CModbus", "CGPIOD", "CRelay"],
+      name: "Hardware", dependencies: ["OCPP", "DeviceModel", "StationCore", "Threads", "CModbus", "CGPIOD", "CRelay"],
       swiftSettings: settings),
     .target(
       name: "StationRuntime",
@@ -90,10 +91,10 @@ let package = Package(
     .target(
       name: "CFaultVFS", path: "Tests/Support/CFaultVFS", linkerSettings: [.linkedLibrary("sqlite3")]),
     .executableTarget(
-      name: "ledger-torture", dependencies: ["Ledger", "StationCore", "CSQLite", "CFaultVFS"],
+      name: "ledger-torture", dependencies: ["Ledger", "StationCore", "CSQLite", "CFaultVFS", "Threads"],
       path: "Tests/Support/ledger-torture", swiftSettings: settings),
     .testTarget(
-      name: "LedgerTests", dependencies: ["Ledger", "StationCore", "CSQLite", "ledger-torture"],
+      name: "LedgerTests", dependencies: ["Ledger", "StationCore", "CSQLite", "Threads", "ledger-torture"],
       swiftSettings: settings),
     .testTarget(
       name: "CSMSLinkTests",
@@ -114,7 +115,7 @@ let package = Package(
       path: "Tests/Support/driver-watch", exclude: ["watch.py"],
       swiftSettings: settings),
     .testTarget(
-      name: "HardwareTests", dependencies: ["Hardware", "StationCore", "DeviceModel", "OCPP", "CRelay"],
+      name: "HardwareTests", dependencies: ["Hardware", "StationCore", "DeviceModel", "OCPP", "CRelay", "Threads"],
       swiftSettings: settings),
     .executableTarget(
       name: "relayd-fake", dependencies: ["CRelay"], path: "Tests/Support/relayd-fake", cSettings: c),

@@ -1,5 +1,6 @@
 import Glibc
 import StationCore
+import Threads
 
 /// What must survive a power cut: records and the outbox, in `ledger.sqlite` of the data directory.
 ///

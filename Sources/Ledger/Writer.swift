@@ -1,5 +1,6 @@
 import Glibc
 import StationCore
+import Threads
 
 /// The ledger's thread and the groups that wait for it.
 ///
@@ -52,27 +53,12 @@ final class Writer: @unchecked Sendable {
     if reserve.isShort { options.spaceChanged?(true) }
   }
 
-  /// The thread takes no signals: they belong to the main thread.
   func startThread() throws(LedgerError) {
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    defer { pthread_attr_destroy(&attributes) }
-    pthread_attr_setstacksize(&attributes, 512 << 10)
-    var all = sigset_t()
-    var before = sigset_t()
-    sigfillset(&all)
-    pthread_sigmask(SIG_SETMASK, &all, &before)
-    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-    let code = pthread_create(
-      &thread, &attributes,
-      { argument in
-        guard let argument else { return nil }
-        Unmanaged<Writer>.fromOpaque(argument).takeRetainedValue().run()
-        return nil
-      }, Unmanaged.passRetained(self).toOpaque())
-    if code != 0 {
-      Unmanaged.passUnretained(self).release()
-      throw LedgerError(.failed, "cannot start the ledger's thread (errno \(code)); the system is out of resources")
+    do throws(NamedThread.Failure) {
+      thread = try NamedThread.start("ledger") { [self] in run() }
+    } catch {
+      throw LedgerError(
+        .failed, "cannot start the ledger's thread (errno \(error.code)); the system is out of resources")
     }
   }
 
@@ -118,7 +104,6 @@ final class Writer: @unchecked Sendable {
   }
 
   private func run() {
-    nameThread("ledger")
     var nextLook = Self.now + options.spaceCheckSeconds
     while true {
       let (groups, isLast) = lock.with { () -> ([Group], Bool) in
@@ -153,14 +138,6 @@ final class Writer: @unchecked Sendable {
     }
     publishStatistics()
     lock.with { closeError = failure }
-  }
-
-  /// What `top -H` shows; of no consequence when it fails.
-  private func nameThread(_ name: String) {
-    let file = open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
-    guard file >= 0 else { return }
-    _ = Glibc.write(file, name, name.utf8.count)
-    close(file)
   }
 
   /// Writes the groups in one transaction, up to one that is refused; when that fails, each in one of its own, so that a

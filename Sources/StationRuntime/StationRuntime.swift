@@ -86,6 +86,7 @@ public final class StationRuntime {
   private var hardwareChanged = false
   private var saveScheduled = false
   private var indicatorsAreDue = false
+  private var driversAreAlive = true
   /// The last readings of real meters.
   private(set) var meters: [Int: MeterReading] = [:]
   /// Set while an orderly stop is under way: how it ends.
@@ -279,7 +280,7 @@ public final class StationRuntime {
     for event in events {
       if let drivers {
         if !isReal, drivers.overrules(event) { continue }
-        noticeArrival(event, drivers)
+        noticeDeparture(event, drivers)
       }
       inputs.append(.hardware(event))
       if case .meter = event { continue }
@@ -319,7 +320,13 @@ public final class StationRuntime {
 
   private func feed() {
     guard !isEnding, let drivers else { return }
-    drivers.feed()
+    let isAlive = drivers.feed()
+    if isAlive != driversAreAlive {
+      driversAreAlive = isAlive
+      write(
+        isAlive ? .notice : .error,
+        isAlive ? "the safety inputs are read again" : "the thread of the safety inputs hangs: the contactors open")
+    }
     loop.assumeIsolated().scheduleTask(in: Self.feedInterval) { self.feed() }
   }
 
@@ -338,6 +345,7 @@ public final class StationRuntime {
     let events = report.events(now: .now, wall: now.wall + core.clockOffset)
     for case .meter(let reading) in events { meters[reading.evse] = reading }
     accept(events, isReal: true)
+    drivers?.testNewRCD(report)
     drain()
   }
 
@@ -365,12 +373,10 @@ public final class StationRuntime {
     write(.warning, "a contactor is not closed: \(text)")
   }
 
-  private func noticeArrival(_ event: HardwareEvent, _ drivers: HardwareDrivers) {
-    guard case .pilot(let evse, let connector, let state) = event, state == .b || state == .c || state == .d else {
-      return
-    }
+  private func noticeDeparture(_ event: HardwareEvent, _ drivers: HardwareDrivers) {
+    guard case .pilot(let evse, let connector, .a) = event else { return }
     let before = core.snapshot.evses.first { $0.id == evse }?.connectors.first { $0.id == connector }
-    if before?.plugged == false { drivers.vehicleArrived(evse: evse) }
+    if before?.plugged == true { drivers.testRCDs(evse: evse) }
   }
 
   /// Lights follow what the core says, once for a turn of the loop.

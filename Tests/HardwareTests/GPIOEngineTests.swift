@@ -2,6 +2,7 @@ import DeviceModel
 import Glibc
 import StationCore
 import Testing
+import Threads
 
 @testable import Hardware
 
@@ -35,7 +36,7 @@ import Testing
   }
 
   private final class Pipes: LineBackend, @unchecked Sendable {
-    let lock = BusLock()
+    let lock = Lock()
     var lines: [GPIOLine: PipeLine] = [:]
 
     func take(_ request: LineRequest) throws(LineFailure) -> any TakenLine {
@@ -57,7 +58,7 @@ import Testing
   }
 
   private final class Seen: @unchecked Sendable {
-    let lock = BusLock()
+    let lock = Lock()
     private var updates: [DriverUpdate] = []
     private var probes: [ProbeResult<DeviceIdentity>] = []
 
@@ -107,6 +108,25 @@ import Testing
     #expect(door.waits { door.values.last == .tripped(true) })
     #expect(stop.values.count == count)
     drivers.stop()
+  }
+
+  /// Whoever renews the contactors' lease asks: a thread that hangs reads no emergency stop.
+  @Test func aThreadThatHangsOwesASignOfLife() {
+    let pipes = Pipes()
+    let drivers = GPIODrivers(
+      [input("EmergencyStopSensor", Self.stop)], relayd: .child(program: "/nonexistent"), backend: pipes)
+    #expect(drivers.silence() == nil)
+    let gate = Signal<Void>()
+    let seen = Seen()
+    drivers.safetyInputs[0].start {
+      seen.add($0)
+      gate.wait()
+    }
+    #expect(seen.waits { seen.values.count == 1 && (drivers.silence() ?? .zero) > .milliseconds(50) })
+    gate.set(())
+    #expect(seen.waits { drivers.silence() == .zero })
+    drivers.stop()
+    #expect(drivers.silence() == nil)
   }
 
   @Test func probesTakeNothing() {

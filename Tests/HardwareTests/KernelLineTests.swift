@@ -2,6 +2,7 @@ import DeviceModel
 import Glibc
 import StationCore
 import Testing
+import Threads
 
 @testable import Hardware
 
@@ -10,7 +11,7 @@ import Testing
 @Suite(.serialized, .enabled(if: access("/run/gpio-sim/sim_gpio8/pull", W_OK) == 0, "no gpio-sim chip"))
 struct KernelLineTests {
   private final class Seen: @unchecked Sendable {
-    private let lock = BusLock()
+    private let lock = Lock()
     private var updates: [DriverUpdate] = []
     func add(_ update: DriverUpdate) { lock.with { updates.append(update) } }
     var all: [DriverUpdate] { lock.with { updates } }

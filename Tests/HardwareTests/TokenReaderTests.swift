@@ -1,6 +1,7 @@
 import OCPP
 import StationCore
 import Testing
+import Threads
 
 @testable import DeviceModel
 @testable import Hardware
@@ -95,7 +96,7 @@ import Testing
 
   /// What the driver reports, for the test's thread.
   private final class Heard: @unchecked Sendable {
-    private let lock = BusLock()
+    private let lock = Lock()
     private var updates: [DriverUpdate] = []
 
     func add(_ update: DriverUpdate) {
@@ -117,7 +118,7 @@ import Testing
 
   /// Devices to be opened, one after the other.
   private final class Devices: @unchecked Sendable {
-    private let lock = BusLock()
+    private let lock = Lock()
     private var waiting: [Int32] = []
     func add(_ descriptor: Int32) { lock.with { waiting.append(descriptor) } }
     func take() -> Result<Int32, DeviceFailure> {

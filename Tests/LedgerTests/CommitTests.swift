@@ -1,5 +1,6 @@
 import StationCore
 import Testing
+import Threads
 
 @testable import Ledger
 @testable import ledger_torture

@@ -1,6 +1,7 @@
 import Glibc
 import StationCore
 import Testing
+import Threads
 
 @testable import Ledger
 @testable import ledger_torture

@@ -1,6 +1,7 @@
 import DeviceModel
 import StationCore
 import Synchronization
+import Threads
 
 #if canImport(Glibc)
   import Glibc
@@ -82,16 +83,21 @@ public final class HardwareDrivers: Sendable {
     }
   }
 
-  /// The loop is alive: the contactors may stay closed. To be called every 100 ms.
-  public func feed() {
+  /// The loop is alive: the contactors may stay closed, if the thread of the safety inputs is alive too. To be called every
+  /// 100 ms.
+  /// - Returns: false when that thread hangs, so that everything opens.
+  @discardableResult
+  public func feed() -> Bool {
+    if let silence = gpio.silence(), silence.nanoseconds > Self.loopLimit { return false }
     lastFed.store(MonotonicTime.now.nanoseconds, ordering: .relaxed)
     gpio.lease?.feed()
+    return true
   }
 
   /// relayd's lease ends by itself; for controllers, whose keep-alive is not the loop's, somebody has to look.
   private func watchLoop() {
     guard pilots.pilots.contains(where: \.switchesContactor) else { return }
-    _ = HardwareThread.start("loop-watch") { [self] in
+    _ = NamedThread.startDetached("loop-watch") { [self] in
       while !isStopped.load(ordering: .relaxed) {
         usleep(50_000)
         let age = MonotonicTime.now.nanoseconds - lastFed.load(ordering: .relaxed)
@@ -145,10 +151,11 @@ public final class HardwareDrivers: Sendable {
 
   public var hasIndicators: Bool { drivers.contains { $0 is any Indicator } }
 
-  /// A vehicle has come: its RCDs prove that they trip, before anything is closed.
-  public func vehicleArrived(evse: Int) {
+  /// RCDs prove that they trip, before the next session: when they have been heard of for the first time, and when a vehicle has
+  /// left. Their state is unknown meanwhile, which keeps the contactor open.
+  public func testRCDs(evse: Int) {
     let now = MonotonicTime.now
-    for case let device as any ResidualCurrentDevice in drivers where device.component.evse == evse {
+    for case let device as any ResidualCurrentDevice in drivers where device.evse == evse {
       let isDue = rcdTests.withLock { tests in
         if let last = tests[device.component], now - last < Self.rcdTestInterval { return false }
         tests[device.component] = now
@@ -156,6 +163,15 @@ public final class HardwareDrivers: Sendable {
       }
       if isDue { _ = device.selfTest() }
     }
+  }
+
+  /// A report that may be an RCD's first one.
+  public func testNewRCD(_ report: DriverReport) {
+    guard case .driver(let component, let update) = report, case .tripped(false)? = update.reading.value,
+      drivers.contains(where: { $0.component == component && $0 is any ResidualCurrentDevice }),
+      rcdTests.withLock({ $0[component] == nil })
+    else { return }
+    testRCDs(evse: component.evse ?? 0)
   }
 
   /// Closes the RCDs of an EVSE again after a trip. False when none of them can do that.

@@ -20,6 +20,8 @@ public final class GPIODrivers: Sendable {
   /// `nil` without a contactor.
   public let lease: RelayLease?
   private let engine: GPIOEngine
+  /// Lights have a thread of their own: a LED of the kernel's may be behind a slow bus, and safety inputs must not wait for it.
+  private let lights: GPIOEngine
 
   /// - Parameters:
   ///   - bindings: of a folder without errors; those of other kinds are passed over.
@@ -30,6 +32,7 @@ public final class GPIODrivers: Sendable {
 
   init(_ bindings: [DriverBinding], relayd: RelayLease.Daemon, backend: any LineBackend) {
     let engine = GPIOEngine(backend: backend)
+    let lights = GPIOEngine(backend: backend)
     let contactorBindings = bindings.compactMap { if case .contactor(let binding) = $0 { binding } else { nil } }
     let lease =
       contactorBindings.isEmpty ? nil : RelayLease(relayd, configuration: RelayConfiguration(contactorBindings))
@@ -44,11 +47,15 @@ public final class GPIODrivers: Sendable {
       if case .lock(let binding) = $0 { GPIOConnectorLock(binding, engine, backend) } else { nil }
     }
     indicators = bindings.compactMap {
-      if case .indicator(let binding) = $0 { GPIOIndicator(binding, engine, backend) } else { nil }
+      if case .indicator(let binding) = $0 { GPIOIndicator(binding, lights, backend) } else { nil }
     }
     self.lease = lease
     self.engine = engine
+    self.lights = lights
   }
+
+  /// How long the thread of the safety inputs has owed a sign of life, which this asks for; `nil`: there is none.
+  public func silence(at now: MonotonicTime = .now) -> TimeSpan? { engine.silence(at: now) }
 
   /// Every driver, contactors first.
   public var all: [any Driver] { contactors + safetyInputs + rcds + locks + indicators }
@@ -57,6 +64,7 @@ public final class GPIODrivers: Sendable {
   public func stop() {
     lease?.stop()
     engine.stop()
+    lights.stop()
   }
 }
 
@@ -96,7 +104,7 @@ public final class GPIOResidualCurrentDevice: ResidualCurrentDevice {
 
   public func start(report: @escaping @Sendable (DriverUpdate) -> Void) { port.start(RCDLogic(binding), report) }
 
-  /// The contactor should be open: a test that passes is not reported as a trip, one that fails raises `RCDSelfTestFailed`.
+  /// The contactor should be open, and stays so: the state is unknown during the test. One that fails raises `RCDSelfTestFailed`.
   public func selfTest() -> Bool {
     guard binding.test != nil else { return false }
     port.perform(RCDLogic.self) { $0.selfTest(at: $1) }

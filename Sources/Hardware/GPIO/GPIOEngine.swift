@@ -1,4 +1,5 @@
 import StationCore
+import Threads
 
 #if canImport(Glibc)
   import Glibc
@@ -9,7 +10,7 @@ import StationCore
 /// One thread for all lines of a station but the power lines: it waits for edges and deadlines, and turns the devices.
 ///
 /// A dangerous edge reaches its report in the time that the thread needs to wake, plus that of the devices before it in the
-/// same turn, each some microseconds (an LED of /sys/class/leds may take longer: its driver's matter).
+/// same turn, each some microseconds.
 ///
 /// `@unchecked Sendable`: `devices` belongs to the thread while it runs, everything else is used under `lock`.
 final class GPIOEngine: @unchecked Sendable {
@@ -17,13 +18,15 @@ final class GPIOEngine: @unchecked Sendable {
   static let jobLimit = 256
 
   private let backend: any LineBackend
-  private let lock = BusLock()
+  private let lock = Lock()
   private var jobs: [(GPIOEngine, MonotonicTime) -> Void] = []
   private var devices: [Int: GPIODevice] = [:]
   private var nextID = 0
   private var wakeUp: WakeUp?
   private var isRunning = false
   private var isStopping = false
+  /// Since when a sign of life is owed.
+  private var askedAt: MonotonicTime?
 
   init(backend: any LineBackend) { self.backend = backend }
 
@@ -80,6 +83,18 @@ final class GPIOEngine: @unchecked Sendable {
     }
   }
 
+  /// Asks the thread for a sign of life, and says how long it has owed one. `nil`: there is no thread.
+  func silence(at now: MonotonicTime) -> TimeSpan? {
+    let (silence, asks) = lock.with { () -> (TimeSpan?, Bool) in
+      guard isRunning, !isStopping else { return (nil, false) }
+      if let askedAt { return (now - askedAt, false) }
+      askedAt = now
+      return (.zero, true)
+    }
+    if asks { post { engine, _ in engine.lock.with { engine.askedAt = nil } } }
+    return silence
+  }
+
   private final class Done: @unchecked Sendable { var isDone = false }
 
   /// False: there is no thread to do it.
@@ -89,7 +104,7 @@ final class GPIOEngine: @unchecked Sendable {
       guard !isStopping else { return false }
       if !isRunning {
         wakeUp = wakeUp ?? WakeUp()
-        guard wakeUp != nil, HardwareThread.start("gpio", { self.run() }) else { return false }
+        guard wakeUp != nil, NamedThread.startDetached("gpio", { self.run() }) else { return false }
         isRunning = true
       }
       guard jobs.count < limit else { return false }

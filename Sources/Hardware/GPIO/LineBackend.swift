@@ -1,5 +1,6 @@
 import CGPIOD
 import DeviceModel
+import Threads
 
 /// What asking for a line or using it gave instead: for people.
 struct LineFailure: Error, Hashable, Sendable {
@@ -164,7 +165,7 @@ enum GPIOProbe {
     _ lines: [GPIOLine], backend: any LineBackend = KernelLines(),
     _ answer: @escaping @Sendable (ProbeResult<DeviceIdentity>) -> Void
   ) {
-    let started = HardwareThread.start("gpio-probe") { answer(find(lines, backend)) }
+    let started = NamedThread.startDetached("gpio-probe") { answer(find(lines, backend)) }
     if !started { answer(.absent("no thread to look for lines on")) }
   }
 

@@ -3,8 +3,8 @@ import StationCore
 
 /// A residual current device: its trip contact, and outputs that provoke and undo a trip.
 ///
-/// A trip that the self-test provokes is not reported unless it stays; one that is there before or after is, at its first
-/// edge.
+/// While the self-test is under way the state is unknown, so that nothing closes; then it is reported anew. A trip that is there
+/// before or after is reported at its first edge.
 struct RCDLogic: GPIOLogic {
   enum Phase: Hashable, Sendable {
     case idle
@@ -53,6 +53,8 @@ struct RCDLogic: GPIOLogic {
       // Nothing to be seen: it is tripped already.
       return finish(passed: false, at: now)
     }
+    // Whoever acts on it must keep the contactor open meanwhile.
+    updates.append(DriverUpdate(.unknown("the self-test is under way", since: now)))
     outputs.append((testLine, true))
     phase = .testing(pulseEnd: now + .milliseconds(test.pulseMs), deadline: now + .milliseconds(test.timeoutMs))
   }

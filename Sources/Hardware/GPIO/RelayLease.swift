@@ -1,5 +1,6 @@
 import CRelay
 import StationCore
+import Threads
 
 #if canImport(Glibc)
   import Glibc
@@ -30,7 +31,7 @@ public final class RelayLease: @unchecked Sendable {
 
   private let daemon: Daemon
   private let configuration: RelayConfiguration
-  private let lock = BusLock()
+  private let lock = Lock()
   private var client: RelayClient
   private var reports: [Int: @Sendable (DriverUpdate) -> Void] = [:]
   private var descriptor: Int32 = -1
@@ -106,7 +107,7 @@ public final class RelayLease: @unchecked Sendable {
       guard !isRunning, !isStopping else { return }
       wakeUp = wakeUp ?? WakeUp()
       guard wakeUp != nil else { return }
-      isRunning = HardwareThread.start("relay-lease") { self.run() }
+      isRunning = NamedThread.startDetached("relay-lease") { self.run() }
     }
   }
 

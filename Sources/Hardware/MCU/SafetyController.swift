@@ -1,5 +1,6 @@
 import DeviceModel
 import StationCore
+import Threads
 
 /// A safety microcontroller on a serial line: the control pilot, and the other things that it does for its EVSE as `parts`.
 /// It speaks docs/mcu-protocol.md on a thread of its own, which begins with the first part that is started.
@@ -80,7 +81,7 @@ public final class SafetyController: ControlPilot, Proximity, Sendable {
 ///
 /// `@unchecked Sendable`: everything is used under `lock`.
 final class Audience: @unchecked Sendable {
-  private let lock = BusLock()
+  private let lock = Lock()
   private var reports: [MCUSession.Facet: @Sendable (DriverUpdate) -> Void] = [:]
   /// For who begins to listen later.
   private var last: [MCUSession.Facet: DriverUpdate] = [:]
@@ -123,10 +124,10 @@ struct Facing: Sendable {
   }
 
   func probe(_ answer: @escaping @Sendable (ProbeResult<DeviceIdentity>) -> Void) {
-    let started = HardwareThread.start("mcu-probe") {
+    let started = NamedThread.startDetached("mcu-probe") {
       // It says hello at the latest a second after the line was opened.
       let end = MonotonicTime.now + .seconds(3)
-      let pause = BusLock()
+      let pause = Lock()
       while true {
         let (firmware, isTalking) = loop.with { session, _ in (session.firmware, session.phase == .talking) }
         if let firmware, isTalking {

@@ -1,4 +1,5 @@
 import DeviceModel
+import Threads
 
 /// Everything that a meter tells, read once.
 public struct MeterSnapshot: Hashable, Sendable {
@@ -208,7 +209,7 @@ public enum MeterTool {
 
 /// A value that one thread waits for and another sets.
 private final class AnswerBox<Value: Sendable>: @unchecked Sendable {
-  private let lock = BusLock()
+  private let lock = Lock()
   private var value: Value?
 
   func set(_ value: Value) {

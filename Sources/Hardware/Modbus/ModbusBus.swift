@@ -1,3 +1,5 @@
+import Threads
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -26,7 +28,7 @@ public final class ModbusBus: @unchecked Sendable {
   public let endpoint: ModbusEndpoint
   private let line: any ModbusLine
   private let responseTimeout: TimeSpan
-  private let lock = BusLock()
+  private let lock = Lock()
   private var schedule: BusSchedule
   private var answers: [UInt64: Answer] = [:]
   private var isStopping = false
@@ -87,7 +89,7 @@ public final class ModbusBus: @unchecked Sendable {
 
   // MARK: The thread
 
-  private func startThread() -> Bool { HardwareThread.start("modbus") { self.run() } }
+  private func startThread() -> Bool { NamedThread.startDetached("modbus") { self.run() } }
 
   private enum Work {
     case exchange(BusSchedule.Ticket)

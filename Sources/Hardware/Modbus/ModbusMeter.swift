@@ -1,6 +1,7 @@
 import DeviceModel
 import OCPP
 import StationCore
+import Threads
 
 /// A meter that is read over Modbus, as its model says.
 ///
@@ -41,7 +42,7 @@ public final class ModbusMeter: Meter, @unchecked Sendable {
   public let evse: Int
   public let model: MeterModel
   private let options: Options
-  private let lock = BusLock()
+  private let lock = Lock()
   private var reader: FieldReader
   private var judge: MeterJudge
   private var report: (@Sendable (MeterUpdate) -> Void)?

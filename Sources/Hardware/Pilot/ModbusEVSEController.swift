@@ -1,5 +1,6 @@
 import DeviceModel
 import StationCore
+import Threads
 
 /// A Modbus EVSE controller: the control pilot, and through `contactor` the contactor that its own output switches.
 ///
@@ -13,7 +14,7 @@ public final class ModbusEVSEController: ControlPilot, Proximity, @unchecked Sen
   public var switchesContactor: Bool { true }
   private let binding: EVSEControllerBinding
   private let bus: ModbusBus
-  private let lock = BusLock()
+  private let lock = Lock()
   private var logic: EVSEControllerLogic
   private var reports: [EVSEControllerLogic.Facet: @Sendable (DriverUpdate) -> Void] = [:]
   /// The last update of each facet, for who starts later.

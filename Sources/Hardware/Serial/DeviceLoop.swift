@@ -1,3 +1,5 @@
+import Threads
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -17,7 +19,7 @@ final class DeviceLoop<Session: DeviceSession>: @unchecked Sendable {
   private let name: String
   private let open: @Sendable () -> Result<Int32, DeviceFailure>
   private let deliver: @Sendable ([Session.Output]) -> Void
-  private let lock = BusLock()
+  private let lock = Lock()
   private var session: Session
   private var isRunning = false
   private var isStopping = false
@@ -47,7 +49,7 @@ final class DeviceLoop<Session: DeviceSession>: @unchecked Sendable {
         _ = fcntl(end, F_SETFL, O_NONBLOCK)
       }
       wake = pair
-      isRunning = HardwareThread.start(name) { self.run() }
+      isRunning = NamedThread.startDetached(name) { self.run() }
       if !isRunning { closePipe() }
       return isRunning
     }

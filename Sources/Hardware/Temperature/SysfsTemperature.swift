@@ -1,5 +1,6 @@
 import DeviceModel
 import StationCore
+import Threads
 
 #if canImport(Glibc)
   import Glibc
@@ -14,7 +15,7 @@ import StationCore
 public final class SysfsTemperature: TemperatureSensor, @unchecked Sendable {
   public let component: ComponentID
   private let binding: TemperatureBinding
-  private let lock = BusLock()
+  private let lock = Lock()
   private var report: (@Sendable (DriverUpdate) -> Void)?
   private var isStopping = false
   private var isRunning = false
@@ -27,7 +28,7 @@ public final class SysfsTemperature: TemperatureSensor, @unchecked Sendable {
   public func start(report: @escaping @Sendable (DriverUpdate) -> Void) {
     let started = lock.with {
       self.report = report
-      isRunning = HardwareThread.start("temperature") { self.run() }
+      isRunning = NamedThread.startDetached("temperature") { self.run() }
       return isRunning
     }
     if !started {
@@ -36,7 +37,7 @@ public final class SysfsTemperature: TemperatureSensor, @unchecked Sendable {
   }
 
   public func probe(_ answer: @escaping @Sendable (ProbeResult<DeviceIdentity>) -> Void) {
-    let started = HardwareThread.start("temperature") { [binding] in
+    let started = NamedThread.startDetached("temperature") { [binding] in
       let judge = TemperatureJudge(binding, at: .now)
       switch Self.read(binding.path).flatMap(judge.milliCelsius) {
       case .success(let value):

@@ -1,6 +1,7 @@
 import DeviceModel
 import OCPP
 import StationCore
+import Threads
 
 /// A typing reader as a session: bytes of input_event in, tokens out.
 struct KeyWedgeSession: DeviceSession {
@@ -101,7 +102,7 @@ public final class DeviceTokenReader: TokenReader, Sendable {
   /// `@unchecked Sendable`: everything that changes is used under `lock`.
   private final class Hearing: @unchecked Sendable {
     private let binding: TokenReaderBinding
-    private let lock = BusLock()
+    private let lock = Lock()
     private var report: (@Sendable (DriverUpdate) -> Void)?
     private var isFailed = false
     private var ready: String?

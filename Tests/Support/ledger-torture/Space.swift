@@ -2,6 +2,7 @@ import CFaultVFS
 import Glibc
 import Ledger
 import StationCore
+import Threads
 
 /// A medium without space, and a file that may not be written, for real. Needs root.
 enum Space {

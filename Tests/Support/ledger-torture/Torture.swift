@@ -3,6 +3,7 @@ import CSQLite
 import Glibc
 import Ledger
 import StationCore
+import Threads
 
 /// Writes numbered commits into a ledger and prints the number of each one that was acknowledged (`!number` when it
 /// failed), so that somebody outside can kill it, or let its disk fail, and compare.

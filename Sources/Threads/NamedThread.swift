@@ -4,8 +4,10 @@
   import Musl
 #endif
 
-/// Threads of drivers.
-enum HardwareThread {
+/// Threads of 512 KiB that no signal reaches: signals belong to the main thread.
+package enum NamedThread {
+  package static let stackSize = 512 << 10
+
   private final class Body {
     let name: String
     let run: @Sendable () -> Void
@@ -16,14 +18,17 @@ enum HardwareThread {
     }
   }
 
-  /// A detached thread of 512 KiB that no signal reaches. `name`: what `top -H` shows, up to 15 bytes. False when the
-  /// system has no thread left; `run` is then never called.
-  static func start(_ name: String, _ run: @escaping @Sendable () -> Void) -> Bool {
+  /// Why there is no thread: an errno.
+  package struct Failure: Error, Hashable {
+    package var code: Int32
+  }
+
+  /// A thread that somebody joins. `name`: what `top -H` shows, up to 15 bytes. When it fails, `run` is never called.
+  package static func start(_ name: String, _ run: @escaping @Sendable () -> Void) throws(Failure) -> pthread_t {
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
     defer { pthread_attr_destroy(&attributes) }
-    pthread_attr_setstacksize(&attributes, 512 << 10)
-    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+    pthread_attr_setstacksize(&attributes, stackSize)
     var all = sigset_t()
     var before = sigset_t()
     sigfillset(&all)
@@ -36,12 +41,22 @@ enum HardwareThread {
       { argument in
         guard let argument else { return nil }
         let body = Unmanaged<Body>.fromOpaque(argument).takeRetainedValue()
-        HardwareThread.setName(body.name)
+        NamedThread.setName(body.name)
         body.run()
         return nil
       }, body.toOpaque())
-    if code != 0 { body.release() }
-    return code == 0
+    guard code == 0 else {
+      body.release()
+      throw Failure(code: code)
+    }
+    return thread
+  }
+
+  /// A thread that nobody joins. False when the system has none left.
+  package static func startDetached(_ name: String, _ run: @escaping @Sendable () -> Void) -> Bool {
+    guard let thread = try? start(name, run) else { return false }
+    pthread_detach(thread)
+    return true
   }
 
   /// Of no consequence when it fails.
