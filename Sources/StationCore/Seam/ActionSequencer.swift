@@ -11,8 +11,8 @@
 /// - When the connection is lost, the frames that wait are dropped: the next one is not for them.
 /// - When a commit fails, the actions behind it of the same `handle` are refused, and the core is told by
 ///   `Input.commitFailed`. Until the core has handled that, what it commits builds on what was not stored: `epoch` marks
-///   these commits, and the ledger fails them too, so that it always holds a prefix of what the core meant. The actions of later `handle`s go on, but
-///   for those that rely on what was not stored: sending a message of that commit, closing a contactor, raising an offer.
+///   these commits, and the ledger fails them too, so that it always holds a prefix of what the core meant. The actions of
+///   later `handle`s go on, but for those that rely on what was not stored: sending a message of that commit, closing a contactor, raising an offer.
 ///   `disconnect`, `restart` and `stopped` are carried out all the same: nothing that a peer believes depends on them.
 /// - At most `limit` actions and `byteLimit` bytes of frames wait. Beyond that the ledger counts as hung: `isOverfull` is
 ///   true and the runtime ends the process.
