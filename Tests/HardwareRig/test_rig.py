@@ -93,7 +93,8 @@ def test_the_contactor_model_follows_its_coil(bench, measured):
     assert bench.machine.ended(toggling, within=60) == 0
     set_at = events(bench.machine.output(toggling))
     time.sleep(0.5)
-    seen = events(bench.machine.output(contactor, first))
+    # What the model tells of its start may arrive late: it is not an answer to the first change.
+    seen = [(stamp, what) for stamp, what in events(bench.machine.output(contactor, first)) if stamp >= set_at[0][0]]
     coil = [(stamp, what) for stamp, what in seen if what.startswith("coil")]
     assert [what for _, what in coil] == [f"coil {what}" for _, what in set_at]
     delays = [(stamp - at) / 1e6 for (stamp, _), (at, _) in zip(coil, set_at)]
