@@ -146,7 +146,7 @@ final class Connection {
     }
     timer?.cancel()
     phase = .open
-    report(.up(subprotocol: subprotocol))
+    report(.up(subprotocol: subprotocol, tls: nil))
     guard context.channel.isActive else { return }
     if !rest.isEmpty { context.fireChannelRead(NIOAny(context.channel.allocator.buffer(bytes: rest))) }
     context.pipeline.syncOperations.removeHandler(handler, promise: nil)

@@ -251,6 +251,8 @@ public final class StationRuntime {
     case .hardware(let command):
       carryOut(command)
       accept(hardware.execute(command, at: now), isReal: false)
+    case .certificates(let id, _):
+      inputs.append(.certificates(id: id, .failed("there is no certificate folder"), CertificateInventory()))
     case .setTimer(let id, let deadline):
       if !timers.set(id, at: deadline) { write(.error, "timer \(id.name) \(id.index) was not set: too many timers") }
     case .cancelTimer(let id): timers.cancel(id)

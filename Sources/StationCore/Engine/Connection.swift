@@ -159,7 +159,7 @@ extension Station {
 
   mutating func linkChanged(_ event: LinkEvent) {
     switch event {
-    case .up(let subprotocol): linkUp(subprotocol)
+    case .up(let subprotocol, _): linkUp(subprotocol)
     case .down(let reason): linkDown(reason)
     case .message(let message):
       guard connection.state == .up else { return }
@@ -280,6 +280,7 @@ extension LinkDownReason {
     case .subprotocolMismatch(nil): return "the CSMS agreed to no subprotocol"
     case .subprotocolMismatch(let name?): return "the CSMS chose subprotocol \(name), which was not offered"
     case .badHandshake(let why): return "no WebSocket handshake: \(why)"
+    case .tls(_, let why): return "no TLS connection: \(why)"
     case .unsupported(let what): return "not supported: \(what)"
     case .closedByPeer(let code, let reason): return "closed by the CSMS, \(code) \(reason)"
     case .closedByUs(let code, let reason): return "closed, \(code) \(reason)"

@@ -34,6 +34,8 @@ public struct Station: Sendable {
   var temperatures = Temperatures()
   var storage = Storage()
   var clock: Clock
+  /// What the certificate folder holds.
+  var certificates: CertificateInventory
   var undelivered: Undelivered
   /// Tolerated deviations of the CSMS, counted since the start.
   public internal(set) var quirks: [Quirk: Int] = [:]
@@ -63,6 +65,7 @@ public struct Station: Sendable {
       restoring: start.ledger.records[.undelivered] ?? [:],
       counters: start.ledger.records[.station]?[StationRecord.undelivered.rawValue].flatMap { try? JSONValue.parse($0) }
     )
+    certificates = start.certificates
     damage = start.ledger.damage
     authorizationCache = AuthorizationCache(restoring: start.ledger.records[.authorizationCache] ?? [:])
     localList = LocalAuthorizationList(
@@ -88,6 +91,7 @@ public struct Station: Sendable {
     case .timer(let id): timerFired(id)
     case .link(let event): linkChanged(event)
     case .hardware(let event): hardwareReported(event)
+    case .certificates(_, _, let inventory): certificates = inventory
     case .network(let online): networkChanged(online: online)
     case .control(let id, let request): controlRequested(id: id, request)
     case .commitFailed(let failure, let refused): commitFailed(failure, refused: refused)

@@ -14,7 +14,7 @@ import OCPP
 /// station whose network profiles carry a password of their own is not recorded (`JournalError`).
 public enum Journal {
   /// Grows when an older program cannot read the journal any more.
-  public static let version = 2
+  public static let version = 3
   /// Stands for a password.
   public static let marker = "***"
 
@@ -45,7 +45,8 @@ public enum Journal {
       "outbox": .array(start.ledger.outbox.map { LedgerWrite.enqueue($0).journal }),
       "seed": .string(String(start.seed)), "bootReason": .string(start.bootReason.rawValue),
       "csmsURL": start.csmsURL.map { .string($0) }, "identity": start.identity.map { .string($0) },
-      "clockIsVirtual": .bool(start.clockIsVirtual), "damage": start.ledger.damage?.journal,
+      "certificates": start.certificates.journal, "clockIsVirtual": .bool(start.clockIsVirtual),
+      "damage": start.ledger.damage?.journal,
     ])
     return JSONValue.members(["journal": .int(version), "at": .time(time), "start": record]).bytes
   }
@@ -125,6 +126,8 @@ public enum Journal {
     let start = StationStart(
       model: model, ledger: ledger, seed: seed, bootReason: try record.choice("bootReason"),
       csmsURL: try record.stringIfPresent("csmsURL"), identity: try record.stringIfPresent("identity"),
+      certificates: try CertificateInventory(
+        journal: JournalFields(record.value("certificates"), "start.certificates")),
       clockIsVirtual: try record.bool("clockIsVirtual"))
     return (start, try fields.time("at"))
   }

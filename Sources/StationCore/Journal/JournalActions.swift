@@ -12,6 +12,8 @@ extension Action {
     case .ping: return "ping"
     case .confirm: return "confirm"
     case .hardware(let command): return .members(["hardware": command.journal])
+    case .certificates(let id, let request):
+      return .tagged("certificates", ["id": .integer(id), "request": request.journal])
     case .setTimer(let id, let at):
       return .tagged("setTimer", ["name": .string(id.name), "index": .int(id.index), "at": .integer(at)])
     case .cancelTimer(let id): return .tagged("cancelTimer", ["name": .string(id.name), "index": .int(id.index)])
@@ -43,6 +45,10 @@ extension Action {
     case "ping": self = .ping
     case "confirm": self = .confirm
     case "hardware": self = .hardware(try HardwareCommand(journal: tagged.inner()))
+    case "certificates":
+      let fields = try tagged.fields()
+      self = .certificates(
+        id: try fields.int64("id"), try CertificateRequest(journal: fields.value("request")))
     case "setTimer":
       let fields = try tagged.fields()
       self = .setTimer(TimerID(try fields.string("name"), try fields.int("index")), at: try fields.int64("at"))
@@ -84,6 +90,7 @@ extension ConnectionRequest {
       "url": .string(url), "identity": .string(identity), "basicAuthPassword": basicAuthPassword.map { .string($0) },
       "subprotocols": .array(subprotocols.map { .string($0) }), "securityProfile": .int(securityProfile),
       "timeout": .integer(timeout), "maxMessageSize": .int(maxMessageSize),
+      "tls": tls.journal,
     ])
   }
 
@@ -97,7 +104,8 @@ extension ConnectionRequest {
       url: try fields.string("url"), identity: try fields.string("identity"),
       basicAuthPassword: try fields.stringIfPresent("basicAuthPassword"), subprotocols: names,
       securityProfile: try fields.int("securityProfile"), timeout: try fields.int64("timeout"),
-      maxMessageSize: try fields.int("maxMessageSize"))
+      maxMessageSize: try fields.int("maxMessageSize"),
+      tls: try TLSOptions(journal: JournalFields(fields.value("tls"), "\(fields.place).tls")))
   }
 }
 

@@ -8,6 +8,9 @@ extension Input {
     case .timer(let id): return .tagged("timer", ["name": .string(id.name), "index": .int(id.index)])
     case .link(let event): return .members(["link": event.journal])
     case .hardware(let event): return .members(["hardware": event.journal])
+    case .certificates(let id, let reply, let inventory):
+      return .tagged(
+        "certificates", ["id": .integer(id), "reply": reply.journal, "inventory": inventory.journal])
     case .network(let online): return .tagged("network", ["online": .bool(online)])
     case .control(let id, let request):
       return .tagged("control", ["id": .integer(id), "request": request.journal])
@@ -29,6 +32,11 @@ extension Input {
       self = .timer(TimerID(try fields.string("name"), try fields.int("index")))
     case "link": self = .link(try LinkEvent(journal: tagged.inner()))
     case "hardware": self = .hardware(try HardwareEvent(journal: tagged.inner()))
+    case "certificates":
+      let fields = try tagged.fields()
+      self = .certificates(
+        id: try fields.int64("id"), try CertificateReply(journal: fields.value("reply")),
+        try CertificateInventory(journal: JournalFields(fields.value("inventory"), "in.certificates.inventory")))
     case "network": self = .network(online: try tagged.fields().bool("online"))
     case "control":
       let fields = try tagged.fields()
@@ -78,7 +86,8 @@ extension ControlRequest {
 extension LinkEvent {
   var journal: JSONValue {
     switch self {
-    case .up(let subprotocol): return .tagged("up", ["subprotocol": .string(subprotocol)])
+    case .up(let subprotocol, let tls):
+      return .tagged("up", ["subprotocol": .string(subprotocol), "tls": tls?.journal])
     case .down(let reason): return .members(["down": reason.journal])
     case .message(let message): return .tagged("message", ["frame": .bytes(message)])
     case .pong: return "pong"
@@ -87,7 +96,11 @@ extension LinkEvent {
 
   init(journal tagged: JournalCase) throws(JournalError) {
     switch tagged.tag {
-    case "up": self = .up(subprotocol: try tagged.fields().string("subprotocol"))
+    case "up":
+      let fields = try tagged.fields()
+      var tls: TLSSession?
+      if let value = fields.optional("tls") { tls = try TLSSession(journal: JournalFields(value, "in.link.up.tls")) }
+      self = .up(subprotocol: try fields.string("subprotocol"), tls: tls)
     case "down": self = .down(try LinkDownReason(journal: tagged.inner()))
     case "message": self = .message(try tagged.fields().bytes("frame"))
     case "pong": self = .pong
@@ -104,6 +117,8 @@ extension LinkDownReason {
     case .httpStatus(let status): return .tagged("httpStatus", ["status": .int(status)])
     case .subprotocolMismatch(let name): return .tagged("subprotocolMismatch", ["name": name.map { .string($0) }])
     case .badHandshake(let text): return .tagged("badHandshake", ["text": .string(text)])
+    case .tls(let failure, let text):
+      return .tagged("tls", ["failure": .string(failure.rawValue), "text": .string(text)])
     case .unsupported(let text): return .tagged("unsupported", ["text": .string(text)])
     case .closedByPeer(let code, let reason):
       return .tagged("closedByPeer", ["code": .int(code), "reason": .string(reason)])
@@ -120,6 +135,9 @@ extension LinkDownReason {
     case "httpStatus": self = .httpStatus(try tagged.fields().int("status"))
     case "subprotocolMismatch": self = .subprotocolMismatch(try tagged.fields().stringIfPresent("name"))
     case "badHandshake": self = .badHandshake(try tagged.fields().string("text"))
+    case "tls":
+      let fields = try tagged.fields()
+      self = .tls(try fields.choice("failure"), try fields.string("text"))
     case "unsupported": self = .unsupported(try tagged.fields().string("text"))
     case "closedByPeer":
       let fields = try tagged.fields()

@@ -16,6 +16,8 @@ public enum Action: Hashable, Sendable {
   /// Send a WebSocket ping.
   case ping
   case hardware(HardwareCommand)
+  /// Work on certificates and keys; answered by `Input.certificates` of the same id.
+  case certificates(id: Int64, CertificateRequest)
   /// Deliver `Input.timer(id)` when the monotonic clock reaches `at` (milliseconds). Replaces a timer of the same id.
   case setTimer(TimerID, at: Int64)
   case cancelTimer(TimerID)

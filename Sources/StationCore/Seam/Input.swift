@@ -15,12 +15,14 @@ public struct StationStart: Sendable {
   public var csmsURL: String?
   /// `--station-id`.
   public var identity: String?
+  /// What the certificate folder held.
+  public var certificates: CertificateInventory
   /// The wall clock is scaled or simulated (`--time-scale`): the CSMS does not correct it.
   public var clockIsVirtual: Bool
 
   public init(
     model: DeviceModel, ledger: LedgerSnapshot, seed: UInt64, bootReason: BootReasonEnumType, csmsURL: String? = nil,
-    identity: String? = nil, clockIsVirtual: Bool = false
+    identity: String? = nil, certificates: CertificateInventory = CertificateInventory(), clockIsVirtual: Bool = false
   ) {
     self.model = model
     self.ledger = ledger
@@ -28,6 +30,7 @@ public struct StationStart: Sendable {
     self.bootReason = bootReason
     self.csmsURL = csmsURL
     self.identity = identity
+    self.certificates = certificates
     self.clockIsVirtual = clockIsVirtual
   }
 }
@@ -40,6 +43,8 @@ public enum Input: Hashable, Sendable {
   case timer(TimerID)
   case link(LinkEvent)
   case hardware(HardwareEvent)
+  /// A certificate request was carried out, or not; with what there is now.
+  case certificates(id: Int64, CertificateReply, CertificateInventory)
   /// The uplink was cut or restored (control socket `network`).
   case network(online: Bool)
   /// A control-socket command that the CSMS must answer.

@@ -19,10 +19,12 @@ public struct ConnectionRequest: Hashable, Sendable {
   public var timeout: Int64
   /// Largest message accepted, bytes; a longer one closes the connection with code 1009.
   public var maxMessageSize: Int
+  /// Counts in profiles 2 and 3 only.
+  public var tls: TLSOptions
 
   public init(
     url: String, identity: String, basicAuthPassword: String?, subprotocols: [String], securityProfile: Int,
-    timeout: Int64, maxMessageSize: Int
+    timeout: Int64, maxMessageSize: Int, tls: TLSOptions = TLSOptions()
   ) {
     self.url = url
     self.identity = identity
@@ -31,7 +33,87 @@ public struct ConnectionRequest: Hashable, Sendable {
     self.securityProfile = securityProfile
     self.timeout = timeout
     self.maxMessageSize = maxMessageSize
+    self.tls = tls
   }
+}
+
+/// What the core decides of a TLS connection. The rest is fixed: TLS 1.2 and 1.3, verification against the CSMS roots,
+/// the host name of the URL.
+public struct TLSOptions: Hashable, Sendable {
+  /// A name of the certificate may begin with `*.` (AllowCSMSTLSWildcards).
+  public var allowWildcards: Bool
+  /// Fingerprint of the CSMS root that does not count in this attempt: the old one, while the new one is tried
+  /// (M05.FR.12-16).
+  public var withoutRoot: String?
+  /// Fingerprint of the client certificate for this attempt (A02.FR.28); `nil` takes the newest that is valid. Profile 3
+  /// only.
+  public var clientCertificate: String?
+  /// Asks for records of at most this many bytes, RFC 6066: 512, 1024, 2048 or 4096. `nil` does not ask.
+  public var maxFragmentLength: Int?
+
+  public init(
+    allowWildcards: Bool = false, withoutRoot: String? = nil, clientCertificate: String? = nil,
+    maxFragmentLength: Int? = nil
+  ) {
+    self.allowWildcards = allowWildcards
+    self.withoutRoot = withoutRoot
+    self.clientCertificate = clientCertificate
+    self.maxFragmentLength = maxFragmentLength
+  }
+}
+
+/// What a TLS handshake came to.
+public struct TLSSession: Hashable, Sendable {
+  /// `TLSv1.2` or `TLSv1.3`.
+  public var version: String
+  /// OpenSSL's name of the cipher suite.
+  public var cipher: String
+  /// Fingerprint of the CSMS root that the server's chain ends in; empty when the session was resumed.
+  public var root: String
+  /// Fingerprint of the client certificate that was sent.
+  public var clientCertificate: String?
+  /// The end of validity of what the server presented, Unix time in milliseconds, leaf first.
+  public var serverChain: [ServerCertificate]
+
+  public struct ServerCertificate: Hashable, Sendable {
+    public var subject: String
+    public var notAfter: Int64
+    public init(subject: String, notAfter: Int64) {
+      self.subject = subject
+      self.notAfter = notAfter
+    }
+  }
+
+  public init(
+    version: String, cipher: String, root: String = "", clientCertificate: String? = nil,
+    serverChain: [ServerCertificate] = []
+  ) {
+    self.version = version
+    self.cipher = cipher
+    self.root = root
+    self.clientCertificate = clientCertificate
+    self.serverChain = serverChain
+  }
+}
+
+/// Why there is no TLS connection.
+public enum TLSFailure: String, Hashable, Sendable, CaseIterable {
+  /// The server's certificate is invalid, cannot be verified, is too weak, revoked, or for another host (A00.FR.309).
+  case serverCertificate
+  /// The server is for versions below 1.2 only (A00.FR.316).
+  case version
+  /// The server and this station have no suite in common (A00.FR.323).
+  case cipherSuite
+  /// The server refused the client certificate, or asked for one that was not sent.
+  case clientCertificateRefused
+  /// Profile 3, and there is no usable client certificate.
+  case noClientCertificate
+  /// No CSMS root is installed, so nothing can be verified.
+  case noRoots
+  /// What answers does not speak TLS.
+  case notTLS
+  /// Anything else: a broken record, an alert, an error of the library.
+  case other
 }
 
 /// Why a connection attempt failed or a connection ended.
@@ -46,7 +128,9 @@ public enum LinkDownReason: Hashable, Sendable {
   case subprotocolMismatch(String?)
   /// The upgrade answer was no valid WebSocket handshake.
   case badHandshake(String)
-  /// `wss://`, or a profile, that this build cannot do.
+  /// TLS did not come about; one line says why.
+  case tls(TLSFailure, String)
+  /// A profile or URL that cannot be.
   case unsupported(String)
   /// The peer closed with this code (1005 when it gave none).
   case closedByPeer(code: Int, reason: String)
@@ -58,8 +142,8 @@ public enum LinkDownReason: Hashable, Sendable {
 
 /// What the link tells the core.
 public enum LinkEvent: Hashable, Sendable {
-  /// Open, with the subprotocol the server chose (one of those offered).
-  case up(subprotocol: String)
+  /// Open, with the subprotocol the server chose (one of those offered); `tls` is `nil` for `ws://`.
+  case up(subprotocol: String, tls: TLSSession? = nil)
   /// The attempt failed or the connection ended; exactly one per `connect` action.
   case down(LinkDownReason)
   /// One whole text message.

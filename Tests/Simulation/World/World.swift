@@ -272,6 +272,8 @@ final class World {
     case .hardware(let command):
       books.commanded(command)
       site.execute(command)
+    case .certificates(let id, _):
+      inputs.append(.certificates(id: id, .failed("the simulation has no certificates"), CertificateInventory()))
     case .setTimer(let id, let deadline): set(id, deadline)
     case .cancelTimer(let id): timers[id] = nil
     case .restart(let reason):

@@ -1,0 +1,93 @@
+import OCPP
+
+/// Certificates and keys as the core sees them. The core decides what is asked for, kept and dropped; keys, files and
+/// cryptography are behind this seam. No private key ever passes it.
+
+/// A certificate on disk, without what is secret.
+public struct InstalledCertificate: Hashable, Sendable {
+  public enum Kind: String, Hashable, Sendable, CaseIterable {
+    case csmsRoot, manufacturerRoot, v2gRoot, moRoot
+    /// The station's own certificate towards the CSMS (`client/csms`).
+    case chargingStation
+    /// The station's own certificate towards vehicles (`client/cso`).
+    case v2gChain
+  }
+
+  public var kind: Kind
+  /// SHA-256 of the DER encoding, lower-case hexadecimal: names the certificate in requests.
+  public var fingerprint: String
+  /// As reported to the CSMS (M03), with SHA-256.
+  public var hash: CertificateHashDataType
+  /// Of the certificates between this one and its root, leaf side first; own certificates only.
+  public var children: [CertificateHashDataType]
+  /// One line, RFC 4514.
+  public var subject: String
+  /// Validity, Unix time in milliseconds, both ends included.
+  public var notBefore: Int64
+  public var notAfter: Int64
+
+  public init(
+    kind: Kind, fingerprint: String, hash: CertificateHashDataType, children: [CertificateHashDataType] = [],
+    subject: String, notBefore: Int64, notAfter: Int64
+  ) {
+    self.kind = kind
+    self.fingerprint = fingerprint
+    self.hash = hash
+    self.children = children
+    self.subject = subject
+    self.notBefore = notBefore
+    self.notAfter = notAfter
+  }
+}
+
+/// Work on certificates and keys. Each is carried out whole and durably, or not at all, and answered by one
+/// `Input.certificates` of the same id. They are carried out in order.
+public enum CertificateRequest: Hashable, Sendable {
+  public enum Key: String, Hashable, Sendable, CaseIterable {
+    case ecP256, rsa3072
+  }
+
+  /// What is looked at; answers `done`. Also tells what somebody changed in the folder by hand.
+  case look
+  /// Generates a key pair and a certificate signing request (RFC 2986) for it; the key waits on disk for its
+  /// certificate, in place of one that waited for the same use. Answers `signingRequest`.
+  case sign(CertificateSigningUseEnumType, commonName: String, organization: String?, country: String?, key: Key)
+  /// The signed chain (PEM, leaf first) of a key that `sign` made. Checked: the key is the waiting one, dates, key
+  /// strength, signature algorithms, `commonName`, and the path to a root of its hierarchy: for the charging station
+  /// certificate any CSMS root or, when there is none, one that the chain itself brings. Answers `done`, with the new
+  /// certificate in the list beside the old one, or `rejected`.
+  case installSigned(CertificateSigningUseEnumType, chain: String, commonName: String, maxChainBytes: Int?)
+  /// A root certificate (PEM, one). `limit` is how many certificates there may be in all (CertificateEntries).
+  /// `replacing`: must be signed by the root with this fingerprint (AdditionalRootCertificateCheck, M05.FR.10). An
+  /// installed one is replaced by itself. Answers `done`, `rejected` or `failed`.
+  case installRoot(InstallCertificateUseEnumType, pem: String, limit: Int?, replacing: String?)
+  /// By the hash data of any algorithm; with an own certificate its key goes too. Never the charging station certificate
+  /// (M04.FR.06). Answers `done`, `notFound` or `failed`.
+  case delete(CertificateHashDataType)
+  /// Removes a certificate, and its key when it is one of the station's own. Answers `done` also when it is not there.
+  case discard(fingerprint: String)
+}
+
+public enum CertificateReply: Hashable, Sendable {
+  case done
+  /// PEM of the request.
+  case signingRequest(String)
+  /// What was handed over is not acceptable: a reason code of the appendix (at most 20 characters) and one line.
+  case rejected(reasonCode: String, String)
+  case notFound
+  /// It should have worked and did not: one line.
+  case failed(String)
+}
+
+/// The certificates that there are, after a request or at the start.
+public struct CertificateInventory: Hashable, Sendable {
+  /// By kind, within a kind the one with the latest start of validity first.
+  public var certificates: [InstalledCertificate]
+  /// What could not be read: one line each, with the file's name.
+  public var problems: [String]
+
+  public init(certificates: [InstalledCertificate] = [], problems: [String] = []) {
+    self.certificates = certificates
+    self.problems = problems
+  }
+}
