@@ -49,9 +49,14 @@ let package = Package(
     .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3")]),
     .target(name: "Ledger", dependencies: ["OCPP", "StationCore", "CSQLite", "Threads"], swiftSettings: settings),
     .target(
+      name: "COpenSSL", cSettings: c + [.define("OPENSSL_SUPPRESS_DEPRECATED")],
+      linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+    .target(
+      name: "Certificates", dependencies: ["OCPP", "StationCore", "Threads", "COpenSSL"], swiftSettings: settings),
+    .target(
       name: "CSMSLink",
       dependencies: nio + [
-        "OCPP", "StationCore",
+        "OCPP", "StationCore", "Certificates", "COpenSSL",
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOWebSocket", package: "swift-nio"),
       ], swiftSettings: settings),
@@ -65,7 +70,7 @@ let package = Package(
       swiftSettings: settings),
     .target(
       name: "StationRuntime",
-      dependencies: nio + ["OCPP", "DeviceModel", "StationCore", "Ledger", "CSMSLink", "Hardware"],
+      dependencies: nio + ["OCPP", "DeviceModel", "StationCore", "Ledger", "Certificates", "CSMSLink", "Hardware"],
       swiftSettings: settings),
     .executableTarget(
       name: "stationd", dependencies: ["StationRuntime"], swiftSettings: settings, linkerSettings: program),
@@ -97,9 +102,12 @@ let package = Package(
       name: "LedgerTests", dependencies: ["Ledger", "StationCore", "CSQLite", "Threads", "ledger-torture"],
       swiftSettings: settings),
     .testTarget(
+      name: "CertificatesTests", dependencies: ["Certificates", "COpenSSL", "StationCore", "OCPP"],
+      swiftSettings: settings),
+    .testTarget(
       name: "CSMSLinkTests",
       dependencies: nio + [
-        "CSMSLink", "StationCore",
+        "CSMSLink", "StationCore", "Certificates", "COpenSSL",
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOWebSocket", package: "swift-nio"),
       ], swiftSettings: settings),
