@@ -108,22 +108,23 @@ extension CertificateRequest {
           "organization": organization.map { .string($0) }, "country": country.map { .string($0) },
           "key": .string(key.rawValue),
         ])
-    case .installSigned(let use, let chain, let commonName, let maxChainBytes):
+    case .installSigned(let use, let chain, let commonName, let maxChainBytes, let at):
       return .tagged(
         "installSigned",
         [
           "use": .string(use.rawValue), "chain": .string(chain), "commonName": .string(commonName),
-          "maxChainBytes": maxChainBytes.map { .int($0) },
+          "maxChainBytes": maxChainBytes.map { .int($0) }, "at": at.map { .integer($0) },
         ])
-    case .installRoot(let use, let pem, let limit, let replacing):
+    case .installRoot(let use, let pem, let limit, let replacing, let at):
       return .tagged(
         "installRoot",
         [
           "use": .string(use.rawValue), "pem": .string(pem), "limit": limit.map { .int($0) },
-          "replacing": replacing.map { .string($0) },
+          "replacing": replacing.map { .string($0) }, "at": at.map { .integer($0) },
         ])
     case .delete(let hash): return .tagged("delete", ["hash": hash.journal])
-    case .discard(let fingerprint): return .tagged("discard", ["fingerprint": .string(fingerprint)])
+    case .discard(let kind, let fingerprint):
+      return .tagged("discard", ["kind": .string(kind.rawValue), "fingerprint": .string(fingerprint)])
     }
   }
 
@@ -141,16 +142,18 @@ extension CertificateRequest {
       let fields = try tagged.fields()
       self = .installSigned(
         try fields.choice("use"), chain: try fields.string("chain"), commonName: try fields.string("commonName"),
-        maxChainBytes: try fields.intIfPresent("maxChainBytes"))
+        maxChainBytes: try fields.intIfPresent("maxChainBytes"), at: try fields.int64IfPresent("at"))
     case "installRoot":
       let fields = try tagged.fields()
       self = .installRoot(
         try fields.choice("use"), pem: try fields.string("pem"), limit: try fields.intIfPresent("limit"),
-        replacing: try fields.stringIfPresent("replacing"))
+        replacing: try fields.stringIfPresent("replacing"), at: try fields.int64IfPresent("at"))
     case "delete":
       let fields = try tagged.fields()
       self = .delete(try CertificateHashDataType(journal: fields.value("hash"), "\(fields.place).hash"))
-    case "discard": self = .discard(fingerprint: try tagged.fields().string("fingerprint"))
+    case "discard":
+      let fields = try tagged.fields()
+      self = .discard(try fields.choice("kind"), fingerprint: try fields.string("fingerprint"))
     default: throw tagged.unknown()
     }
   }

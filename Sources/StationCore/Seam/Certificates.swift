@@ -16,7 +16,8 @@ public struct InstalledCertificate: Hashable, Sendable {
   public var kind: Kind
   /// SHA-256 of the DER encoding, lower-case hexadecimal: names the certificate in requests.
   public var fingerprint: String
-  /// As reported to the CSMS (M03), with SHA-256.
+  /// As reported to the CSMS (M03), with SHA-256, hexadecimal in lower case. The issuer's key is known only when its
+  /// certificate is here too: otherwise `issuerKeyHash` is empty and the certificate cannot be reported, but it counts.
   public var hash: CertificateHashDataType
   /// Of the certificates between this one and its root, leaf side first; own certificates only.
   public var children: [CertificateHashDataType]
@@ -54,18 +55,21 @@ public enum CertificateRequest: Hashable, Sendable {
   case sign(CertificateSigningUseEnumType, commonName: String, organization: String?, country: String?, key: Key)
   /// The signed chain (PEM, leaf first) of a key that `sign` made. Checked: the key is the waiting one, dates, key
   /// strength, signature algorithms, `commonName`, and the path to a root of its hierarchy: for the charging station
-  /// certificate any CSMS root or, when there is none, one that the chain itself brings. Answers `done`, with the new
-  /// certificate in the list beside the old one, or `rejected`.
-  case installSigned(CertificateSigningUseEnumType, chain: String, commonName: String, maxChainBytes: Int?)
+  /// certificate any CSMS root or, when none is installed, one that the chain itself brings. `at`: the station's time
+  /// (Unix, milliseconds), `nil` when it does not know it: then dates are not checked. Answers `done`, with the new
+  /// certificate in the list beside the old one, also when the same was installed before, or `rejected`.
+  case installSigned(
+    CertificateSigningUseEnumType, chain: String, commonName: String, maxChainBytes: Int?, at: Int64?)
   /// A root certificate (PEM, one). `limit` is how many certificates there may be in all (CertificateEntries).
   /// `replacing`: must be signed by the root with this fingerprint (AdditionalRootCertificateCheck, M05.FR.10). An
-  /// installed one is replaced by itself. Answers `done`, `rejected` or `failed`.
-  case installRoot(InstallCertificateUseEnumType, pem: String, limit: Int?, replacing: String?)
+  /// installed one is replaced by itself (M05.FR.17). `at`: as for `installSigned`. Answers `done`, `rejected` or `failed`.
+  case installRoot(InstallCertificateUseEnumType, pem: String, limit: Int?, replacing: String?, at: Int64?)
   /// By the hash data of any algorithm; with an own certificate its key goes too. Never the charging station certificate
   /// (M04.FR.06). Answers `done`, `notFound` or `failed`.
   case delete(CertificateHashDataType)
-  /// Removes a certificate, and its key when it is one of the station's own. Answers `done` also when it is not there.
-  case discard(fingerprint: String)
+  /// Removes a certificate of this kind, and its key when it is one of the station's own; where the `.key` file only names
+  /// a key in a token, the token keeps it. Answers `done` also when it is not there, or `failed`.
+  case discard(InstalledCertificate.Kind, fingerprint: String)
 }
 
 public enum CertificateReply: Hashable, Sendable {
