@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from csms import ABSENT, Csms, Message
+from csms import ABSENT, Csms, Front, Message
 from csms.printer import line
 from csms.validation import parse_time
 from station_adapter import Launch, StationAdapter, parse_setting
@@ -119,7 +119,9 @@ class Rig:
         self.folder = folder
         self.configuration = configuration
         self.station_id = "cp001"
+        #: The CSMS that the test talks about, and all of them.
         self.csms = Csms(passwords={self.station_id: PASSWORD}, patience=10 * PATIENCE)
+        self.csmses = [self.csms]
         self.station: StationAdapter
         self.settings: dict[str, str] = {}
         #: Connector -> action and status of the last report about it that a state has taken.
@@ -136,6 +138,8 @@ class Rig:
         booted: bool = True,
         arguments: list[str] | None = None,
         wrapper: list[str] | None = None,
+        security_profile: int | None = None,
+        certificates: Mapping[str, str] | None = None,
     ) -> StationAdapter:
         """Starts the CSMS and the station with `settings` on top of QUIET.
 
@@ -154,6 +158,8 @@ class Rig:
                 self.configuration,
                 arguments=arguments or [],
                 wrapper=wrapper or [],
+                security_profile=security_profile,
+                certificates=dict(certificates or {}),
             )
         )
         self._started = True
@@ -165,27 +171,40 @@ class Rig:
             self.csms.forget()
         return self.station
 
+    async def another_csms(self, front: Front = None) -> Csms:
+        """A second CSMS, on another port, that knows the same passwords; its conversation counts in the verdict too."""
+        csms = Csms(passwords=self.csms.passwords, patience=self.csms.patience)
+        await csms.start(front=front)
+        self.csmses.append(csms)
+        return csms
+
     def allow_violation(self, pattern: str) -> None:
         """Violations that match this regular expression are part of the test."""
         self._allowed.append(pattern)
 
     def problems(self) -> list[str]:
         """What the whole conversation did wrong, beside what the test itself looked at."""
-        problems = [f"OCPP violation: {one}" for one in self.csms.violations]
-        problems += [problem for one in self.csms.transactions.values() for problem in one.problems()]
-        problems = [one for one in problems if not any(re.search(pattern, one) for pattern in self._allowed)]
-        return problems + [
-            f"the CSMS failed to answer: {event.details}" for event in self.csms.record.events("answerFailed")
+        problems = [f"OCPP violation: {one}" for csms in self.csmses for one in csms.violations]
+        problems += [
+            problem for csms in self.csmses for one in csms.transactions.values() for problem in one.problems()
         ]
+        problems = [one for one in problems if not any(re.search(pattern, one) for pattern in self._allowed)]
+        failures = [event for csms in self.csmses for event in csms.record.events("answerFailed")]
+        return problems + [f"the CSMS failed to answer: {event.details}" for event in failures]
 
     async def close(self) -> list[str]:
         """Ends station and CSMS; returns how the station misbehaved as a process."""
         problems = await self.station.close() if self._started else []
-        await self.csms.stop()
+        for csms in self.csmses:
+            await csms.stop()
         return problems
 
     def transcript(self) -> str:
-        return "\n".join(line(entry) for entry in self.csms.record.entries)
+        parts = []
+        for csms in self.csmses:
+            parts += [f"-- CSMS at {csms.url}"] if len(self.csmses) > 1 else []
+            parts += [line(entry) for entry in csms.record.entries]
+        return "\n".join(parts)
 
     # The device model over the wire
 

@@ -36,6 +36,10 @@ class Launch:
     arguments: list[str] = field(default_factory=list)
     #: A command that executes the station's command line, which follows it; for adapters that have one.
     wrapper: list[str] = field(default_factory=list)
+    #: Security profile of the network connection profile (slot 1) that holds the URL; None: the URL decides.
+    security_profile: int | None = None
+    #: What the installer has put into the certificate folder: path, as in `ca/csms/CSMS_ROOT_CA.pem` -> PEM.
+    certificates: dict[str, str] = field(default_factory=dict)
 
 
 class StationFailed(Exception):
@@ -138,6 +142,18 @@ def parse_setting(name: str) -> dict[str, Any]:
     return {key: int(value) if key in ("evse", "connector") else value for key, value in found.items()}
 
 
+def connection_data(url: str, security_profile: int, message_timeout: int = 30) -> dict[str, Any]:
+    """connectionData of a network connection profile."""
+    return {
+        "ocppVersion": "OCPP20",
+        "ocppTransport": "JSON",
+        "ocppCsmsUrl": url,
+        "messageTimeout": message_timeout,
+        "securityProfile": security_profile,
+        "ocppInterface": "Wired0",
+    }
+
+
 def station_binary() -> Path:
     """STATION_BIN, else the newer one of the debug and release builds."""
     if path := os.environ.get("STATION_BIN"):
@@ -165,6 +181,7 @@ class OurStation(StationAdapter):
         self._control: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._commanding = asyncio.Lock()
         self._wanted = False
+        self._provisioned = False
         self._problems: list[str] = []
         self._log = launch.folder / "station.log"
 
@@ -175,10 +192,14 @@ class OurStation(StationAdapter):
         model = Path(launch.configuration)
         if not model.is_absolute():
             model = ROOT / "DeviceModel" / model
+        settings, address = launch.settings, ["--csms-url", launch.csms_url]
+        if launch.security_profile is not None:
+            data = connection_data(launch.csms_url, launch.security_profile)
+            profiles = json.dumps([{"configurationSlot": 1, "connectionData": data}])
+            settings = {"InternalCtrlr/NetworkConnectionProfiles": profiles} | settings
+            address = []
         overrides = folder / "overrides.json"
-        overrides.write_text(
-            json.dumps([parse_setting(name) | {"value": value} for name, value in launch.settings.items()])
-        )
+        overrides.write_text(json.dumps([parse_setting(name) | {"value": value} for name, value in settings.items()]))
         return [
             *launch.wrapper,
             str(station_binary()),
@@ -191,8 +212,7 @@ class OurStation(StationAdapter):
             str(folder / "certs"),
             "--control-socket",
             str(self.control_socket),
-            "--csms-url",
-            launch.csms_url,
+            *address,
             "--station-id",
             launch.station_id,
             "--overrides",
@@ -206,9 +226,25 @@ class OurStation(StationAdapter):
 
     async def start(self) -> None:
         for name in ("data", "certs"):
-            (self.launch.folder / name).mkdir(parents=True, exist_ok=True)
+            (self.launch.folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self._provisioned:
+            self._provision()
         await self._spawn()
         await self._until_ready()
+
+    def _provision(self) -> None:
+        """Once: what the station does with its certificates later is its own."""
+        self._provisioned = True
+        for name, text in self.launch.certificates.items():
+            file = self.certificates / name
+            for folder in reversed(file.parents):
+                folder.mkdir(mode=0o700, exist_ok=True)
+            file.touch(mode=0o600)
+            file.write_text(text)
+
+    @property
+    def certificates(self) -> Path:
+        return self.launch.folder / "certs"
 
     async def _spawn(self) -> None:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("STATION_")}

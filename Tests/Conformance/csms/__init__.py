@@ -3,7 +3,7 @@
 from .answers import NO_ANSWER, After, CallError, Drop, Raw, Tokens
 from .message import ABSENT, Message, get, present
 from .record import Event, as_json
-from .server import ACCEPT, NO_SUBPROTOCOL, RESET, CallFailed, Csms, ExpectationFailed
+from .server import ACCEPT, NO_SUBPROTOCOL, RESET, CallFailed, Csms, ExpectationFailed, Front
 
 __all__ = [
     "ABSENT",
@@ -15,6 +15,7 @@ __all__ = [
     "Drop",
     "Event",
     "ExpectationFailed",
+    "Front",
     "Message",
     "NO_ANSWER",
     "NO_SUBPROTOCOL",

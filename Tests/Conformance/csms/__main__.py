@@ -7,6 +7,7 @@ import asyncio
 import signal
 import sys
 
+from . import demo
 from .control import serve_commands
 from .printer import line
 from .record import Entry, as_json
@@ -15,7 +16,10 @@ from .server import Csms
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m csms", description="A CSMS for trying out charging stations (OCPP 2.0.1)."
+        prog="python -m csms",
+        description="A CSMS for trying out charging stations (OCPP 2.0.1).",
+        epilog=demo.HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=9000, help="port to listen on, 0 for any (%(default)s)")
@@ -46,7 +50,25 @@ def arguments() -> argparse.Namespace:
         metavar="STATION=PASSWORD",
         help="Basic authentication; without it every station is let in; repeatable",
     )
-    return parser.parse_args()
+    tls = parser.add_argument_group("TLS")
+    tls.add_argument(
+        "--tls", action="store_true", help="TLS with throw-away certificates, made in --pki; see below for the station"
+    )
+    tls.add_argument(
+        "--profile",
+        type=int,
+        choices=(2, 3),
+        default=2,
+        help="OCPP security profile with --tls: 2, or 3, where stations show certificates (%(default)s)",
+    )
+    tls.add_argument("--pki", metavar="DIR", default="csms-pki", help="folder of the certificates (%(default)s)")
+    tls.add_argument(
+        "--name", default="cp001", metavar="STATION", help="station that a certificate is made for (%(default)s)"
+    )
+    options = parser.parse_args()
+    if options.profile == 3 and not options.tls:
+        parser.error("--profile 3 needs --tls")
+    return options
 
 
 async def run(options: argparse.Namespace) -> int:
@@ -57,6 +79,7 @@ async def run(options: argparse.Namespace) -> int:
         if log:
             print(as_json(entry), file=log, flush=True)
 
+    pki = demo.Pki(options.pki, options.host, options.name) if options.tls else None
     passwords = dict(pair.partition("=")[::2] for pair in options.password) or None
     csms = Csms(passwords=passwords, listener=show, refuse_invalid=True)
     csms.boot_interval = options.interval
@@ -65,8 +88,11 @@ async def run(options: argparse.Namespace) -> int:
         csms.tokens.set(token)
     for token in options.block:
         csms.tokens.set(token, "Blocked")
-    await csms.start(options.host, options.port)
+    await csms.start(options.host, options.port, pki.front(options.profile) if pki else None)
     print(f"CSMS listens at {csms.url}", file=sys.stderr, flush=True)
+    if pki:
+        pki.sign_requests(csms)
+        print(pki.station_command(csms.url, options.profile, passwords), file=sys.stderr, flush=True)
     commands = await serve_commands(csms, options.socket) if options.socket else None
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

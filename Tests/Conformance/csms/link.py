@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import ssl
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,11 @@ class Link:
         self.calling = asyncio.Lock()
         self._tasks: set[asyncio.Task] = set()
         socket.on_control = lambda what: csms.record.add(Event(what, station, {"link": number}))
+
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """The TLS session: `version()`, `cipher()`, `getpeercert(True)`; None when it is plain."""
+        return self.socket.transport.get_extra_info("ssl_object")
 
     async def run(self) -> None:
         """Reads until the connection is gone."""

@@ -12,7 +12,7 @@ from .record import Entry
 def line(entry: Entry) -> str:
     """One line: time, station, direction, message in short, violations."""
     clock = time.strftime("%H:%M:%S", time.localtime(entry.wall)) + f".{int(entry.wall * 1000) % 1000:03}"
-    head = f"{clock}  {entry.station}"
+    head = f"{clock}  {entry.station or '-'}"
     if not isinstance(entry, Message):
         details = "  ".join(f"{key}={value}" for key, value in entry.details.items() if key != "authorization")
         return f"{head}  --  {entry.what}  {details}".rstrip()

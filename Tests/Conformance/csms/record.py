@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @dataclass
 class Event:
-    """Something that is not a message: `attempt`, `connected`, `disconnected`, `ping`, `pong` or `violation`."""
+    """Something that is not a message: `accepted` (TCP), `attempt` (HTTP), `connected`, `disconnected`, `ping`, `pong` or `violation`."""
 
     what: str
     station: str

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
+import socket
+import ssl
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -22,6 +25,10 @@ from .transactions import Transaction, transactions
 
 #: How a CSMS can treat a connection attempt, beside an HTTP status code.
 ACCEPT, RESET, NO_SUBPROTOCOL = "accept", "reset", "no-subprotocol"
+
+#: What stands at the CSMS' port: `None` is plain HTTP, an SSLContext TLS as it says, a coroutine function gets each TCP
+#: connection for itself.
+Front = ssl.SSLContext | Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]] | None
 
 
 class ExpectationFailed(AssertionError):
@@ -65,7 +72,9 @@ class Csms:
         self.links: dict[str, Link] = {}
         self.port = 0
         self._host = "127.0.0.1"
-        self._server: Server | None = None
+        self._front: Front = None
+        self._listening: socket.socket | None = None
+        self._servers: list[Server | asyncio.Server] = []
         self._links = 0
         self._policy: str | int = ACCEPT
         self._defaults = answers.defaults(self.tokens, lambda: self.boot_interval)
@@ -75,36 +84,73 @@ class Csms:
 
     # Life
 
-    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
+    async def start(self, host: str = "127.0.0.1", port: int = 0, front: Front = None) -> None:
         """Listens; with port 0 on a free one, see `port`."""
         self._host = host
-        self._server = await serve(
+        self._listening = socket.create_server((host, port), backlog=128)
+        self.port = self._listening.getsockname()[1]
+        await self.put(front)
+
+    async def put(self, front: Front) -> None:
+        """From now on new connections meet `front`; the port stays open, and so do the connections that there are."""
+        if self._servers:
+            self._servers[-1].close(**({"close_connections": False} if isinstance(self._servers[-1], Server) else {}))
+        self._front = front
+        assert self._listening, "not started"
+        # Each server closes the socket that it is given.
+        sock = self._listening.dup()
+        if callable(front):
+            self._servers.append(await asyncio.start_server(self._raw(front), sock=sock))
+            return
+        server = await serve(
             self._serve,
-            host,
-            port,
+            sock=sock,
+            ssl=front,
             process_request=self._process_request,
             select_subprotocol=self._select_subprotocol,
-            create_connection=Connection,
+            create_connection=self._accepted,
             compression=None,
             ping_interval=None,
             close_timeout=1,
             max_size=2**20,
         )
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._servers.append(server)
 
     async def stop(self) -> None:
         """Closes every connection and stops listening; `start(port=csms.port)` listens again."""
-        if self._server:
-            for link in list(self.links.values()):
-                link.abort()
-            self._server.close()
-            await self._server.wait_closed()
-            self._server = None
+        for link in list(self.links.values()):
+            link.abort()
+        if self._listening:
+            self._listening.close()
+            self._listening = None
+        for server in self._servers:
+            server.close()
+        for server in self._servers:
+            if isinstance(server, Server):
+                await server.wait_closed()
+        self._servers.clear()
 
     @property
     def url(self) -> str:
         """The endpoint for a station, without its id."""
-        return f"ws://{self._host}:{self.port}"
+        return f"{'ws' if self._front is None else 'wss'}://{self._host}:{self.port}"
+
+    def _accepted(self, *arguments: Any, **named: Any) -> Connection:
+        """A TCP connection; with TLS the handshake is still to come."""
+        self.record.add(Event("accepted", "", {"tls": self._front is not None}))
+        return Connection(*arguments, **named)
+
+    def _raw(self, front: Any) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+        async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self.record.add(Event("accepted", "", {"tls": True}))
+            try:
+                await front(reader, writer)
+            except (OSError, EOFError, ssl.SSLError):
+                pass
+            finally:
+                writer.close()
+
+        return client
 
     def admit(self, policy: str | int = ACCEPT) -> None:
         """How connection attempts are treated from now on: ACCEPT, an HTTP status such as 404, RESET, or NO_SUBPROTOCOL."""

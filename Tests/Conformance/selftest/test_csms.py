@@ -422,7 +422,8 @@ async def test_every_entry_prints(runner):
         await ask(socket, 2, "2", "TransactionEvent", transaction_event(0, "Started"))
         await socket.send("nonsense")
         await csms.record.wait(lambda: csms.violations or None, 5)
-    for entry in csms.record.entries:
+    assert line(csms.record.entries[0]).endswith("accepted  tls=False")
+    for entry in list(csms.record.entries)[1:]:
         assert line(entry) and json.loads(as_json(entry))["station"] == "cp001"
     text = "\n".join(line(entry) for entry in csms.record.entries)
     assert "-> BootNotification" in text.replace("  ", " ") and "t1#0" in text and "!! not JSON" in text
