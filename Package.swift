@@ -101,8 +101,11 @@ let package = Package(
     .testTarget(
       name: "LedgerTests", dependencies: ["Ledger", "StationCore", "CSQLite", "Threads", "ledger-torture"],
       swiftSettings: settings),
+    .target(
+      name: "CTestPKI", path: "Tests/Support/CTestPKI", cSettings: c, linkerSettings: [.linkedLibrary("crypto")]),
+    .target(name: "TestPKI", dependencies: ["CTestPKI"], path: "Tests/Support/TestPKI", swiftSettings: settings),
     .testTarget(
-      name: "CertificatesTests", dependencies: ["Certificates", "COpenSSL", "StationCore", "OCPP"],
+      name: "CertificatesTests", dependencies: ["Certificates", "COpenSSL", "StationCore", "OCPP", "TestPKI"],
       swiftSettings: settings),
     .testTarget(
       name: "CSMSLinkTests",
