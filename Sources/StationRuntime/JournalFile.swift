@@ -18,12 +18,6 @@ final class JournalFile: InputRecorder {
 
   init(path: String, _ start: StationStart, at time: StationTime, warn: @escaping (String) -> Void) throws(LogFileError)
   {
-    let line: [UInt8]
-    do throws(JournalError) {
-      line = try Journal.line(for: start, at: time)
-    } catch {
-      throw LogFileError(description: "\(path): \(error.message)")
-    }
     var status = stat()
     if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size > 0 {
       guard rename(path, path + ".previous") == 0 else {
@@ -32,7 +26,7 @@ final class JournalFile: InputRecorder {
     }
     file = try LogFile(path: path, truncating: true)
     self.warn = warn
-    append(line)
+    append(Journal.line(for: start, at: time))
   }
 
   var isWaiting: Bool { file.isWaiting }

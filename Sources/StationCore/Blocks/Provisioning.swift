@@ -16,6 +16,8 @@ struct Provisioning: Sendable {
   var bootIsTriggered = false
   /// True once this process has been accepted: a mere reconnection sends no BootNotification (B01, OCPP-J 5.4).
   var wasAccepted = false
+  /// The CSMS was told that the station has started.
+  var startIsTold = false
   var lastHeartbeat: Int64 = 0
   /// Values changed at run time, by persistent key, as they are in the ledger.
   var changedVariables: [String: String] = [:]
@@ -74,12 +76,11 @@ extension Station {
     log(.notice, "registration \(response.status.rawValue)")
     switch response.status {
     case .accepted:
-      let isFirst = !provisioning.wasAccepted
       provisioning.registration = .accepted
       provisioning.wasAccepted = true
       if response.interval > 0 { setByStation(String(response.interval), Setting.heartbeatInterval) }
       reportAllStatus()
-      if isFirst { startupSecurityEvent() }
+      if !provisioning.startIsTold { startupSecurityEvent() }
       startHeartbeat()
       scheduleAlignedData()
     case .pending, .rejected:
@@ -111,14 +112,9 @@ extension Station {
 
   /// A04: the CSMS learns that the station has (re)started.
   private mutating func startupSecurityEvent() {
+    provisioning.startIsTold = true
     let type = provisioning.bootReason == .powerUp ? "StartupOfTheDevice" : "ResetOrReboot"
     securityEvent(type)
-  }
-
-  /// A security event of the appendix (A04): queued until the CSMS has it.
-  mutating func securityEvent(_ type: String, _ info: String? = nil) {
-    let info = info.map { limited($0, 255) }
-    enqueue(SecurityEventNotificationRequest(timestamp: timestamp, type: type, techInfo: info), transactionID: nil)
   }
 
   // MARK: Heartbeat (G02)

@@ -40,19 +40,26 @@ extension Station {
   private mutating func set(
     _ value: String, _ address: VariableAddress, _ call: IncomingCall
   ) -> (SetVariableStatusEnumType, StatusInfoType?) {
-    if address == Setting.basicAuthPassword {
-      // Changing it needs the way back of A01, which is not there yet: a refused password never locks anybody out.
-      return (.rejected, StatusInfoType(reasonCode: "UnsupportedRequest", additionalInfo: "A01 is not implemented"))
-    }
     guard !storage.isFailing else {
       return (.rejected, StatusInfoType(reasonCode: "InternalError", additionalInfo: "it could not be stored"))
     }
+    if address == Setting.basicAuthPassword {
+      // Own checks, whose words do not repeat the value (A01.FR.12).
+      guard let refusal = setPassword(value, call) else { return (.accepted, nil) }
+      return (.rejected, refusal.statusInfo)
+    }
+    let isPriority = address == Setting.networkConfigurationPriority
+    if isPriority, let refusal = priorityRefusal(value) { return (.rejected, refusal.statusInfo) }
     let before = model.value(address.component, address.variable, address.attribute)
     let verdict = model.set(value, address.component, address.variable, address.attribute, by: .csms)
     if verdict.accepted {
       let stored = provisioning.changedVariables[address.persistentKey]
       rememberUndo(call, .variable(address, value: before, stored: stored))
       rememberVariable(address)
+      if isPriority, list(address).compactMap({ Int($0) }) != network.priorityAtStart {
+        // B10.FR.01; with RebootRequired the CSMS knows what is missing (TC_A_19_CS, TC_B_45_CS).
+        return (.rebootRequired, nil)
+      }
     }
     let info = verdict.reasonCode.map { StatusInfoType(reasonCode: $0, additionalInfo: verdict.reason) }
     return (verdict.status, info)
@@ -65,7 +72,7 @@ extension Station {
     if verdict.status == .accepted, persistent { rememberVariable(address) }
   }
 
-  private mutating func rememberVariable(_ address: VariableAddress) {
+  mutating func rememberVariable(_ address: VariableAddress) {
     let key = address.persistentKey
     guard let value = model.value(address.component, address.variable, address.attribute) else { return }
     provisioning.changedVariables[key] = value
@@ -90,6 +97,7 @@ extension Station {
   private mutating func variableChanged(_ address: VariableAddress) {
     switch address {
     case Setting.heartbeatInterval: startHeartbeat()
+    case Setting.basicAuthPassword: passwordChanged()
     case Setting.webSocketPingInterval: startPing()
     case Setting.sampledTxUpdatedInterval, Setting.sampledTxEndedInterval:
       for index in evses.indices where evses[index].transaction != nil { startSampling(at: index) }

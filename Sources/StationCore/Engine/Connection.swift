@@ -22,9 +22,24 @@ struct Connection: Sendable {
   let urlOverride: String?
   /// Failed attempts since the last success, the exponent of the back-off.
   var failures = 0
-  /// Position in NetworkConfigurationPriority, and failed attempts with it.
-  var slotIndex = 0
-  var slotFailures = 0
+  /// What to try next.
+  var plan = NetworkPlan()
+  /// The CSMS refused the password: the next attempt takes the other one.
+  var isPasswordSwapped = false
+  /// A server's certificate did not fit the new root since the last connection.
+  var newRootFailed = false
+  /// The attempt under way, or the one that the connection came from.
+  var attempt: NetworkAttempt?
+  /// The profile of the last connection of this process.
+  var connected: NetworkProfile?
+  /// What TLS came to, while it is up.
+  var tls: TLSSession?
+  /// It is being closed to be made again at once.
+  var isRenewing = false
+  /// Counts connections.
+  var generation = 0
+  /// Security events that this outage has had.
+  var outageEvents: Set<String> = []
   /// Where the current or last attempt went.
   var url = ""
   var subprotocol: String?
@@ -62,14 +77,6 @@ struct Connection: Sendable {
   }
 }
 
-/// One slot of NetworkConnectionProfiles.
-struct NetworkProfile: Hashable, Sendable {
-  var slot: Int
-  var url: String
-  var securityProfile: Int
-  var basicAuthPassword: String?
-}
-
 extension Station {
   var isOnline: Bool { connection.state == .up }
 
@@ -78,56 +85,22 @@ extension Station {
     guard stopping == nil, connection.networkOnline, connection.state == .idle || connection.state == .waiting else {
       return
     }
-    guard let profile = activeProfile else {
+    guard let attempt = nextAttempt else {
       connection.state = .idle
       log(.error, "no usable network profile: set InternalCtrlr/NetworkConnectionProfiles or --csms-url")
       return
     }
     connection.state = .connecting
-    connection.url = profile.url
-    setByStation(String(profile.slot), Setting.activeNetworkProfile)
-    let password = profile.basicAuthPassword ?? text(Setting.basicAuthPassword)
-    emit(
-      .connect(
-        ConnectionRequest(
-          url: profile.url, identity: connection.identity,
-          basicAuthPassword: profile.securityProfile <= 2 ? password : nil, subprotocols: ["ocpp2.0.1"],
-          securityProfile: profile.securityProfile, timeout: Connection.attemptTimeout,
-          maxMessageSize: Connection.maxMessageSize)))
+    connection.attempt = attempt
+    connection.url = attempt.profile.url
+    emit(.connect(request(for: attempt)))
   }
 
-  /// The profile to try now: NetworkConfigurationPriority in order, each as often as NetworkProfileConnectionAttempts
-  /// says, then from the start (B10).
-  private var activeProfile: NetworkProfile? {
-    let profiles = networkProfiles
-    let priority = list(Setting.networkConfigurationPriority).compactMap { Int($0) }
-    let ordered = priority.compactMap { slot in profiles.first { $0.slot == slot } }
-    let usable = ordered.isEmpty ? profiles : ordered
-    guard !usable.isEmpty else {
-      guard let url = connection.urlOverride else { return nil }
-      return NetworkProfile(slot: 0, url: url, securityProfile: 1)
-    }
-    var profile = usable[connection.slotIndex % usable.count]
-    if let url = connection.urlOverride {
-      profile.url = url
-      if url.hasPrefix("wss:"), profile.securityProfile == 1 { profile.securityProfile = 2 }
-      if url.hasPrefix("ws:") { profile.securityProfile = 1 }
-    }
-    return profile
-  }
-
-  private var networkProfiles: [NetworkProfile] {
-    guard let json = text(Setting.networkConnectionProfiles),
-      case .array(let slots)? = try? JSONValue.parse(Array(json.utf8), maxDepth: 16)
-    else { return [] }
-    return slots.compactMap { slot in
-      guard let number = slot["configurationSlot"]?.intValue, let data = slot["connectionData"],
-        let url = data["ocppCsmsUrl"]?.stringValue
-      else { return nil }
-      return NetworkProfile(
-        slot: number, url: url, securityProfile: data["securityProfile"]?.intValue ?? 1,
-        basicAuthPassword: data["basicAuthPassword"]?.stringValue)
-    }
+  /// The commit before it failed, and no attempt was made: it is made up for.
+  mutating func notConnected() {
+    guard connection.state == .connecting else { return }
+    connection.state = .waiting
+    startTimer(.reconnect, after: Storage.retryInterval)
   }
 
   mutating func networkChanged(online: Bool) {
@@ -159,7 +132,7 @@ extension Station {
 
   mutating func linkChanged(_ event: LinkEvent) {
     switch event {
-    case .up(let subprotocol, _): linkUp(subprotocol)
+    case .up(let subprotocol, let tls): linkUp(subprotocol, tls)
     case .down(let reason): linkDown(reason)
     case .message(let message):
       guard connection.state == .up else { return }
@@ -171,16 +144,19 @@ extension Station {
     }
   }
 
-  private mutating func linkUp(_ subprotocol: String) {
-    guard connection.state == .connecting else { return }
+  private mutating func linkUp(_ subprotocol: String, _ tls: TLSSession?) {
+    guard connection.state == .connecting, let attempt = connection.attempt else { return }
     connection.state = .up
     connection.subprotocol = subprotocol
     connection.rpc = RPCEndpoint(version: .v201)
     connection.failures = 0
-    connection.slotFailures = 0
+    connection.tls = tls
+    connection.generation += 1
+    connection.outageEvents = []
     connection.pingUnanswered = false
     connection.silentCalls = 0
     log(.notice, "connected to \(connection.url) as \(connection.identity), \(subprotocol)")
+    connectionProven(attempt, tls)
     startPing()
     csmsEvent()
     let wasOffline = connection.offlineSince
@@ -190,6 +166,8 @@ extension Station {
 
   private mutating func linkDown(_ reason: LinkDownReason) {
     let wasUp = connection.state == .up
+    let isRenewing = connection.isRenewing
+    connection.isRenewing = false
     log(wasUp ? .warning : .notice, "connection to \(connection.url): \(reason.text)")
     if wasUp || connection.state == .closing { wentOffline() }
     stopTimer(.ping)
@@ -202,13 +180,11 @@ extension Station {
       return
     }
     if connection.state == .connecting {
-      connection.slotFailures += 1
-      if connection.slotFailures >= max(1, number(Setting.networkProfileConnectionAttempts, default: 3)) {
-        connection.slotFailures = 0
-        connection.slotIndex += 1
-      }
+      connectionFailureEvent(reason)
+      attemptFailed(reason)
     }
     connection.state = .waiting
+    if isRenewing { return connect() }
     let wait = backOff(after: connection.failures)
     connection.failures += 1
     log(.info, "next attempt in \(wait) ms")
@@ -229,6 +205,10 @@ extension Station {
   private mutating func wentOffline() {
     guard connection.offlineSince == nil else { return }
     connection.offlineSince = now.monotonic
+    connection.tls = nil
+    if let attempt = connection.attempt {
+      connection.plan.begin(with: orderIndex(of: attempt))
+    }
     stopTimer(.ping)
     stopTimer(.heartbeat)
     callsLost()
@@ -258,10 +238,17 @@ extension Station {
     startTimer(.ping, after: max(1000, milliseconds(Setting.webSocketPingInterval, default: 0)))
   }
 
+  /// Closes the connection in order to make it again at once with something new (A01, A02.FR.08).
+  mutating func renewConnection(_ why: String) {
+    guard isOnline, stopping == nil else { return }
+    connection.isRenewing = true
+    replaceConnection(why)
+  }
+
   /// Gives a dead connection up; `linkDown` begins the next attempt.
   mutating func replaceConnection(_ why: String) {
     guard isOnline else { return }
-    log(.warning, "closing the connection: \(why)")
+    log(connection.isRenewing ? .notice : .warning, "closing the connection: \(why)")
     connection.state = .closing
     emit(.disconnect(code: 1001, reason: why))
     wentOffline()

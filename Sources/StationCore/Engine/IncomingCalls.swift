@@ -25,6 +25,7 @@ extension Station {
     case GetReportRequest.action:
       if tooLong(payload, Setting.bytesPerGetReport, call) { return }  // B08.FR.18
       decode(payload, call) { $0.getReport($1, call) }
+    case SetNetworkProfileRequest.action: decode(payload, call) { $0.setNetworkProfile($1, call) }
     case ResetRequest.action: decode(payload, call) { $0.reset($1, call) }
     case ChangeAvailabilityRequest.action: decode(payload, call) { $0.changeAvailability($1, call) }
     case RequestStartTransactionRequest.action: decode(payload, call) { $0.requestStartTransaction($1, call) }

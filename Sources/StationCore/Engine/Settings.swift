@@ -27,6 +27,21 @@ enum Setting {
   static let activeNetworkProfile = VariableAddress("OCPPCommCtrlr", "ActiveNetworkProfile")
 
   static let basicAuthPassword = VariableAddress("SecurityCtrlr", "BasicAuthPassword")
+  static let securityProfile = VariableAddress("SecurityCtrlr", "SecurityProfile")
+  static let allowCSMSTLSWildcards = VariableAddress("SecurityCtrlr", "AllowCSMSTLSWildcards")
+  static let allowSecurityProfileDowngrade = VariableAddress("SecurityCtrlr", "AllowSecurityProfileDowngrade")
+  static let additionalRootCertificateCheck = VariableAddress("SecurityCtrlr", "AdditionalRootCertificateCheck")
+  static let certificateEntries = VariableAddress("SecurityCtrlr", "CertificateEntries")
+  static let maxCertificateChainSize = VariableAddress("SecurityCtrlr", "MaxCertificateChainSize")
+  static let certSigningWaitMinimum = VariableAddress("SecurityCtrlr", "CertSigningWaitMinimum")
+  static let certSigningRepeatTimes = VariableAddress("SecurityCtrlr", "CertSigningRepeatTimes")
+  static let organizationName = VariableAddress("SecurityCtrlr", "OrganizationName")
+  /// Largest TLS record asked for, bytes (RFC 6066); 0 does not ask.
+  static let maxFragmentLength = VariableAddress("InternalCtrlr", "TLSMaxFragmentLength")
+  /// The interfaces that a network profile may name; without it all that OCPP knows.
+  static let networkInterfaces = VariableAddress("InternalCtrlr", "NetworkInterfaces")
+  /// When the next certificate in use expires.
+  static let certificateExpiry = VariableAddress("InternalCtrlr", "CertificateExpiry")
   static let identity = VariableAddress("SecurityCtrlr", "Identity")
   static let chargePointId = VariableAddress("InternalCtrlr", "ChargePointId")
   static let chargePointModel = VariableAddress("InternalCtrlr", "ChargePointModel")

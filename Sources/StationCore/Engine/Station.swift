@@ -21,6 +21,7 @@ public struct Station: Sendable {
   var lateWrites: [LedgerWrite] = []
 
   var connection: Connection
+  var network: Network
   var calls = Calls()
   var outbox: Outbox
   var provisioning: Provisioning
@@ -72,12 +73,18 @@ public struct Station: Sendable {
       restoring: start.ledger.records[.localList] ?? [:], version: Self.number(.localListVersion, in: start.ledger))
     availability = Availability(restoring: start.ledger.records[.availability] ?? [:])
     connection = Connection(urlOverride: start.csmsURL)
+    let profiles = Setting.networkConnectionProfiles
+    let storedProfiles = start.ledger.records[.variable]?[profiles.persistentKey]
+    network = Network(
+      stored: storedProfiles, factory: start.model.value(profiles.component, profiles.variable) ?? "",
+      records: start.ledger.records[.station] ?? [:])
     evses = []
     for (key, value) in (start.ledger.records[.variable] ?? [:]).sorted(by: { $0.key < $1.key }) {
       restoreVariable(key: key, value: value)
     }
     if let identity = start.identity { setIdentity(identity) }
     connection.identity = text(Setting.identity) ?? text(Setting.chargePointId) ?? "cp001"
+    prepareNetwork(stored: storedProfiles)
     evses = EVSE.topology(of: model)
     restoreTransactions(start.ledger.records[.transaction] ?? [:])
   }

@@ -26,6 +26,8 @@ struct Storage: Sendable {
     case availability(key: String, operative: Bool)
     case cache(AuthorizationCache)
     case localList(LocalAuthorizationList)
+    /// Profiles and passwords; `password` and what the ledger had of it and of the profiles.
+    indirect case network(Network, password: String?, stored: String?, storedProfiles: String?)
   }
 
   /// Time between two attempts, milliseconds.
@@ -49,14 +51,27 @@ enum StationRecord: String, CaseIterable {
   /// Number of the last boot whose clock was not set.
   case boot
   case localListVersion
+  /// The network profile of the last connection, as it was then.
+  case provenProfile
+  /// `Network.OtherPassword`.
+  case otherPassword
+  /// `Network.certificate` and `Network.root`.
+  case certificateRenewal
+  case rootRenewal
 }
 
 extension Station {
   mutating func persistStation(_ record: StationRecord) {
-    persist(.put(.station, key: record.rawValue, value: value(of: record)))
+    persist(write(of: record))
   }
 
-  private func value(of record: StationRecord) -> [UInt8] {
+  private func write(of record: StationRecord) -> LedgerWrite {
+    value(of: record).map { .put(.station, key: record.rawValue, value: $0) }
+      ?? .delete(.station, key: record.rawValue)
+  }
+
+  /// `nil`: there is nothing to remember.
+  private func value(of record: StationRecord) -> [UInt8]? {
     switch record {
     case .outboxIDs: return Array(String(outbox.reservedIDs).utf8)
     case .eventIDs: return Array(String(provisioning.reservedEventIDs).utf8)
@@ -64,6 +79,10 @@ extension Station {
     case .time: return Array(String(clock.recorded).utf8)
     case .boot: return Array(String(clock.boot).utf8)
     case .localListVersion: return Array(String(localList.version).utf8)
+    case .provenProfile: return network.proven?.json.bytes
+    case .otherPassword: return network.otherPassword?.json.bytes
+    case .certificateRenewal: return network.certificate?.json.bytes
+    case .rootRenewal: return network.root?.json.bytes
     }
   }
 
@@ -117,6 +136,7 @@ extension Station {
   private mutating func takeBack(_ action: Action) {
     switch action {
     case .send(let frame): unsent(frame)
+    case .connect: notConnected()
     case .hardware(.contactor(let id, _)):
       guard evses.indices.contains(id - 1) else { return }
       evses[id - 1].contactorCommanded = evses[id - 1].contactorClosed
@@ -140,9 +160,10 @@ extension Station {
       return
     }
     if connection.rpc.outstanding?.id == id { return callNotSent() }
-    guard parts[0] == .int(3), isOnline else { return }
+    guard parts[0] == .int(3) else { return }
     for (callID, change) in storage.undo.reversed() where callID == id { undo(change) }
     storage.undo.removeAll { $0.callID == id }
+    guard isOnline else { return }
     emit(.send(RPCEndpoint.failure(of: id, .internalError, "the station could not store it")))
   }
 
@@ -158,6 +179,8 @@ extension Station {
     case .localList(let before):
       localList = before
       updateListVariables()
+    case .network(let before, let password, let stored, let storedProfiles):
+      restoreNetwork(before, password: password, stored: stored, storedProfiles: storedProfiles)
     }
   }
 
@@ -208,7 +231,7 @@ extension Station {
       storage.unsaved.remove(key)
     }
     // Nothing to write proves nothing: the time is as good as anything.
-    if writes.isEmpty { writes = [.put(.station, key: StationRecord.time.rawValue, value: value(of: .time))] }
+    if writes.isEmpty { writes = [write(of: .time)] }
     return writes
   }
 
@@ -232,7 +255,7 @@ extension Station {
     case .variable: return provisioning.changedVariables[key].map { Array($0.utf8) }
     case .transaction: return Int(key).flatMap { transactionRecord(evse: $0) }
     case .availability: return availability.records[key]
-    case .station: return StationRecord(rawValue: key).map { value(of: $0) }
+    case .station: return StationRecord(rawValue: key).flatMap { value(of: $0) }
     case .undelivered: return undelivered.record(key)?.bytes
     case .authorizationCache: return authorizationCache.record(key)
     case .localList: return localList.record(key)

@@ -9,28 +9,21 @@ import OCPP
 ///
 /// `clock` is where the time stamps of this line's messages come from (`ClockSource`).
 ///
-/// Secrets are not in it: the value of SecurityCtrlr.BasicAuthPassword is replaced by `Journal.marker` in the start
-/// record, in connections and in SetVariables, so that the replay of the redacted inputs gives the redacted actions. A
-/// station whose network profiles carry a password of their own is not recorded (`JournalError`).
+/// Secrets are not in it: passwords of SecurityCtrlr.BasicAuthPassword and of network profiles are replaced wherever they
+/// pass, so that the replay of the redacted inputs gives the redacted actions (`JournalSecret`).
 public enum Journal {
   /// Grows when an older program cannot read the journal any more.
   public static let version = 3
-  /// Stands for a password.
-  public static let marker = "***"
 
   /// The first line.
-  /// - Throws: when the start holds a secret that cannot be left out.
-  public static func line(for start: StationStart, at time: StationTime) throws(JournalError) -> [UInt8] {
+  public static func line(for start: StationStart, at time: StationTime) -> [UInt8] {
     var model = start.model
-    if let profiles = model.value(
-      Setting.networkConnectionProfiles.component, Setting.networkConnectionProfiles.variable),
-      profiles.lowercased().contains("basicauthpassword")
-    {
-      throw JournalError("a network profile holds a basicAuthPassword, which a journal must not; it stays off")
-    }
-    let password = Setting.basicAuthPassword
-    if let value = model.value(password.component, password.variable), !value.isEmpty {
-      _ = model.set(marker, password.component, password.variable, by: .station)
+    for address in [Setting.networkConnectionProfiles, Setting.basicAuthPassword] {
+      guard let value = model.value(address.component, address.variable), !value.isEmpty else { continue }
+      let redacted =
+        address == Setting.basicAuthPassword
+        ? JournalSecret.marker(for: value) : String(decoding: JournalSecret.profiles(Array(value.utf8)), as: UTF8.self)
+      _ = model.set(redacted, address.component, address.variable, by: .station)
     }
     var collections: [JSONMember] = []
     for collection in LedgerCollection.allCases {
@@ -38,7 +31,10 @@ public enum Journal {
       collections.append(
         JSONMember(
           name: collection.rawValue,
-          value: .object(records.map { JSONMember(name: $0.key, value: .bytes($0.value)) })))
+          value: .object(
+            records.map { key, value in
+              JSONMember(name: key, value: .bytes(JournalSecret.record(collection, key, value)))
+            })))
     }
     let record = JSONValue.members([
       "model": .bytes(model.serialized()), "records": .object(collections),
@@ -55,43 +51,10 @@ public enum Journal {
   public static func line(
     for input: Input, at time: StationTime, clock: ClockSource, actions: [Action]
   ) -> [UInt8] {
-    var input = input
-    if case .link(.message(let frame)) = input { input = .link(.message(redacted(frame))) }
-    return JSONValue.members([
-      "in": input.journal, "at": .time(time), "clock": .string(clock.rawValue),
-      "do": .array(actions.map { redacted($0).journal }),
+    JSONValue.members([
+      "in": JournalSecret.input(input).journal, "at": .time(time), "clock": .string(clock.rawValue),
+      "do": .array(actions.map { JournalSecret.action($0).journal }),
     ]).bytes
-  }
-
-  private static func redacted(_ action: Action) -> Action {
-    guard case .connect(var request) = action, request.basicAuthPassword != nil else { return action }
-    request.basicAuthPassword = marker
-    return .connect(request)
-  }
-
-  /// A SetVariables without the password that it brings.
-  static func redacted(_ frame: [UInt8]) -> [UInt8] {
-    guard case .array(var parts)? = try? JSONValue.parse(frame), parts.count == 4, parts[2] == "SetVariables",
-      case .object(var payload) = parts[3]
-    else { return frame }
-    var hasSecret = false
-    for index in payload.indices where payload[index].name == "setVariableData" {
-      guard case .array(let items) = payload[index].value else { continue }
-      payload[index].value = .array(
-        items.map { item in
-          guard case .object(var members) = item,
-            item["variable"]?["name"]?.stringValue?.lowercased() == "basicauthpassword"
-          else { return item }
-          for position in members.indices where members[position].name == "attributeValue" {
-            members[position].value = .string(marker)
-            hasSecret = true
-          }
-          return .object(members)
-        })
-    }
-    guard hasSecret else { return frame }
-    parts[3] = .object(payload)
-    return JSONValue.array(parts).bytes
   }
 
   // MARK: Reading

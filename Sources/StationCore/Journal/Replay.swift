@@ -20,7 +20,7 @@ public struct Replay: Sendable {
     do throws(JournalError) {
       guard var station else {
         let (start, time) = try Journal.start(of: line)
-        let again = try Journal.line(for: start, at: time)
+        let again = Journal.line(for: start, at: time)
         self.station = Station(start, at: time)
         return again == line ? nil : Difference(line: number, recorded: line, replayed: again)
       }

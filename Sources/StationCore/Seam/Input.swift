@@ -11,7 +11,7 @@ public struct StationStart: Sendable {
   public var seed: UInt64
   /// Why the process started; goes into BootNotification.
   public var bootReason: BootReasonEnumType
-  /// `--csms-url`; replaces the URL of every network profile.
+  /// `--csms-url`; replaces the URL of every network profile that the CSMS has not set.
   public var csmsURL: String?
   /// `--station-id`.
   public var identity: String?

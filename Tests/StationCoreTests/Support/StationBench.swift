@@ -36,6 +36,9 @@ final class StationBench {
   private(set) var journal: [UInt8] = []
   private(set) var inputCount = 0
   private var isLinkUp = false
+  private let csmsURL: String?
+  /// What the ledger was after each commit: where the power may be cut.
+  private(set) var ledgerHistory: [LedgerSnapshot] = []
   private var nextID = 1
 
   struct Call {
@@ -64,15 +67,16 @@ final class StationBench {
 
   init(
     _ settings: [String: String] = [:], folder: String = "ac-two-evse", ledger: LedgerSnapshot = LedgerSnapshot(),
-    wall: Int64? = nil
+    wall: Int64? = nil, csmsURL: String? = "ws://127.0.0.1:1"
   ) {
     self.ledger = ledger
     if let wall { now.wall = wall }
     let start = StationStart(
       model: Self.model(folder, settings), ledger: ledger, seed: 42, bootReason: .powerUp,
-      csmsURL: "ws://127.0.0.1:1", identity: "cp001")
+      csmsURL: csmsURL, identity: "cp001")
+    self.csmsURL = csmsURL
     station = Station(start, at: now)
-    journal = ((try? Journal.line(for: start, at: now)) ?? []) + [0x0A]
+    journal = Journal.line(for: start, at: now) + [0x0A]
   }
 
   static func model(_ folder: String, _ settings: [String: String]) -> DeviceModel {
@@ -135,10 +139,14 @@ final class StationBench {
           // As ActionSequencer does: what is behind the commit is refused, unless it waits for nothing.
           let behind = produced[(position + 1)...].filter {
             if case .commit = $0 { return false }
+            if case .disconnect = $0 { return false }
             return !$0.isImmediate
           }
           for action in produced[(position + 1)...] where action.isImmediate { pending += carryOut(action) }
           pending.append(.commitFailed(LedgerFailure(kind, "test", keys: writes.map(\.key)), refused: Array(behind)))
+          for action in produced[(position + 1)...] {
+            if case .disconnect = action { pending += carryOut(action) }
+          }
           break
         }
         pending.append(contentsOf: carryOut(action))
@@ -150,6 +158,7 @@ final class StationBench {
     switch action {
     case .commit(let writes):
       for write in writes { apply(write) }
+      ledgerHistory.append(ledger)
     case .setTimer(let id, let at): timers[id] = at
     case .cancelTimer(let id): timers[id] = nil
     case .connect(let request): connectRequests.append(request)
@@ -303,6 +312,36 @@ final class StationBench {
   func restarted(_ settings: [String: String] = [:]) -> StationBench {
     var ledger = ledger
     ledger.damage = nil
-    return StationBench(settings, ledger: ledger)
+    return StationBench(settings, ledger: ledger, csmsURL: csmsURL)
+  }
+
+  /// The same station after a power cut at an earlier moment.
+  func restarted(_ settings: [String: String] = [:], from ledger: LedgerSnapshot) -> StationBench {
+    StationBench(settings, ledger: ledger, csmsURL: csmsURL)
+  }
+
+  /// The value of a variable, as GetVariables tells it; `nil` when it does not.
+  func variable(_ component: String, _ name: String) -> String? {
+    call(
+      "GetVariables",
+      ["getVariableData": [["component": ["name": .string(component)], "variable": ["name": .string(name)]]]]
+    )?.text("getVariableResult.0.attributeValue")
+  }
+
+  /// SetVariables of one variable; its status, or the code of the error.
+  @discardableResult
+  func setVariable(_ component: String, _ name: String, _ value: String) -> String? {
+    let answer = call(
+      "SetVariables",
+      [
+        "setVariableData": [
+          [
+            "component": ["name": .string(component)], "variable": ["name": .string(name)],
+            "attributeValue": .string(value),
+          ]
+        ]
+      ])
+    if case .error(let code) = answer { return code }
+    return answer?.text("setVariableResult.0.attributeStatus")
   }
 }

@@ -1,0 +1,72 @@
+import DeviceModel
+import OCPP
+
+/// BasicAuthPassword (A01): the old one is kept until the new one has worked, so that no password locks the station out.
+extension Station {
+  /// SetVariables brings a new password; `nil` when it is stored.
+  mutating func setPassword(_ password: String, _ call: IncomingCall) -> NetworkRefusal? {
+    let address = Setting.basicAuthPassword
+    guard let variable = model.variable(address.component, address.variable) else {
+      return NetworkRefusal("NotFound", "no BasicAuthPassword")
+    }
+    let limit = variable.characteristics.maxLimit?.int ?? 40
+    if let refusal = NetworkCheck.password(password, longest: min(max(limit, 40), 64)) { return refusal }
+    let active = connection.connected.flatMap { profile in network.profiles.first { $0.slot == profile.slot } }
+    let before = active?.basicAuthPassword ?? text(address)
+    guard before != password else { return nil }
+    rememberNetwork(call)
+    let verdict = model.set(password, address.component, address.variable, by: .station)
+    guard verdict.status == .accepted else { return NetworkRefusal("InternalError", "it could not be stored") }
+    rememberVariable(address)
+    // The one that worked; not one that came and was never tried.
+    if let other = network.otherPassword, !other.isNewer {
+      network.otherPassword = other.password == password ? nil : other
+    } else {
+      network.otherPassword = before.map { Network.OtherPassword(password: $0, isNewer: false) }
+    }
+    persistStation(.otherPassword)
+    supersedeOwnPasswords()
+    securityEvent("ReconfigurationOfSecurityParameters", "BasicAuthPassword changed")  // A01.FR.11, FR.12
+    return nil
+  }
+
+  /// What a profile of the component files brought along of its own gives way to what the CSMS sets.
+  private mutating func supersedeOwnPasswords() {
+    guard (network.profiles + network.order).contains(where: { $0.basicAuthPassword != nil }) else { return }
+    func without(_ profile: NetworkProfile) -> NetworkProfile { profile.with("basicAuthPassword", nil) }
+    network.profiles = network.profiles.map(without)
+    network.order = network.order.map(without)
+    network.proven = network.proven.map(without)
+    persistStation(.provenProfile)
+    storeProfiles()
+  }
+
+  /// After the answer to SetVariables: the new password is tried at once where one is used.
+  mutating func passwordChanged() {
+    guard let profile = connection.connected, profile.securityProfile <= 2 else { return }
+    renewConnection("a new password")
+  }
+
+  /// The CSMS took this password.
+  mutating func passwordProven(isOther: Bool) {
+    guard let other = network.otherPassword else { return }
+    if !isOther {
+      // The one that the CSMS set works, the old one is over. One that it refused before stays a possibility: a CSMS
+      // may be late in taking over what it has set itself.
+      guard !other.isNewer else { return }
+      network.otherPassword = nil
+      persistStation(.otherPassword)
+      return
+    }
+    let refused = text(Setting.basicAuthPassword)
+    setByStation(other.password, Setting.basicAuthPassword, persistent: true)
+    network.otherPassword =
+      other.isNewer ? nil : refused.map { Network.OtherPassword(password: $0, isNewer: true) }
+    persistStation(.otherPassword)
+    securityEvent(
+      "ReconfigurationOfSecurityParameters",
+      other.isNewer
+        ? "BasicAuthPassword: the CSMS accepts the one that it had set"
+        : "BasicAuthPassword rolled back: the new one did not work", isTold: true)
+  }
+}

@@ -1,0 +1,181 @@
+import OCPP
+import StationCore
+import Testing
+
+@Suite("Passwords")
+struct PasswordTests {
+  static let old = "change-me-please-0001"
+  static let new = "a-new-password-0002"
+
+  /// A CSMS that takes one password; the link goes up or down by itself.
+  private static func settle(_ bench: StationBench, accepting password: String, for seconds: Int64 = 60) -> Bool {
+    let end = bench.now.monotonic + seconds * 1000
+    while bench.now.monotonic < end {
+      let request = bench.connectRequests.last
+      if bench.station.snapshot.isConnected { return true }
+      if request?.basicAuthPassword == password { bench.linkUp() } else { bench.linkDown(.httpStatus(401)) }
+      bench.wait(seconds: 1)
+    }
+    return bench.station.snapshot.isConnected
+  }
+
+  private static func bench() -> StationBench { StationBench(NetworkProfileTests.settings, csmsURL: nil).boot() }
+
+  @discardableResult
+  private static func change(_ bench: StationBench, to password: String = new) -> String? {
+    bench.setVariable("SecurityCtrlr", "BasicAuthPassword", password)
+  }
+
+  // Proves: A01.FR.01, A01.FR.02, A01.FR.12, TC_A_09_CS
+  @Test func theNewPasswordIsUsedAtOnce() {
+    let bench = Self.bench()
+    let boots = bench.calls("BootNotification").count
+    #expect(Self.change(bench) == "Accepted")
+    #expect(bench.connectRequests.map(\.basicAuthPassword) == [Self.old, Self.new])
+    // Durable before the answer, the answer before the new connection.
+    let kinds = bench.actions.suffix(12).compactMap { action -> String? in
+      switch action {
+      case .commit(let writes):
+        writes.contains { if case .put(.variable, _, let value) = $0 { value == Array(Self.new.utf8) } else { false } }
+          ? "commit" : nil
+      case .send(let frame): frame.starts(with: "[3,".utf8) ? "answer" : nil
+      case .disconnect: "disconnect"
+      case .connect: "connect"
+      default: nil
+      }
+    }
+    #expect(kinds == ["commit", "answer", "disconnect", "connect"])
+    bench.linkUp()
+    #expect(bench.calls("BootNotification").count == boots)
+    #expect(bench.variable("SecurityCtrlr", "BasicAuthPassword") == nil)
+    // The old one is over.
+    bench.linkDown(.lost(""))
+    #expect(!Self.settle(bench, accepting: Self.old))
+    #expect(!bench.connectRequests.dropFirst().contains { $0.basicAuthPassword == Self.old })
+  }
+
+  // Proves: A00.FR.205, A01.FR.04, TC_A_10_CS
+  @Test(arguments: [
+    ("tooshort", "ValueTooLow"), (String(repeating: "x", count: 41), "ValueTooHigh"),
+    ("seventeen characters", "InvalidValue"), ("p\u{e4}ssword-0123456789", "InvalidValue"),
+  ])
+  func anUnsuitablePasswordIsRejectedAndNotRepeated(password: String, reason: String) {
+    let bench = Self.bench()
+    let answer = bench.call(
+      "SetVariables",
+      [
+        "setVariableData": [
+          [
+            "component": ["name": "SecurityCtrlr"], "variable": ["name": "BasicAuthPassword"],
+            "attributeValue": .string(password),
+          ]
+        ]
+      ])
+    #expect(answer?.text("setVariableResult.0.attributeStatus") == "Rejected")
+    #expect(answer?.text("setVariableResult.0.attributeStatusInfo.reasonCode") == reason)
+    guard case .result(let payload)? = answer else { return }
+    #expect(!payload.text.contains(password))
+    #expect(bench.connectRequests.count == 1)
+  }
+
+  /// The CSMS sets a password and then refuses it; the power is cut after each commit of it, and once more on the way
+  /// back.
+  // Proves: A01.FR.01, A01.FR.04
+  @Test func aPasswordThatIsRefusedIsRolledBack() throws {
+    let bench = Self.bench()
+    let first = bench.ledgerHistory.count
+    Self.change(bench)
+    #expect(Self.settle(bench, accepting: Self.old))
+    let events = bench.calls("SecurityEventNotification").compactMap { $0.text("techInfo") }
+    #expect(events.contains { $0.hasPrefix("BasicAuthPassword rolled back") })
+    #expect(!events.joined().contains(Self.new))
+    let cuts = Array(bench.ledgerHistory[(first - 1)...])
+    #expect(cuts.count >= 3)
+    for cut in cuts {
+      for right in [Self.old, Self.new] {
+        let again = bench.restarted(NetworkProfileTests.settings, from: cut)
+        again.input(.start)
+        if right == Self.new, cut == cuts[0] { continue }  // nobody had told it
+        #expect(Self.settle(again, accepting: right))
+        let once = again.restarted(NetworkProfileTests.settings)
+        once.input(.start)
+        #expect(Self.settle(once, accepting: right))
+      }
+    }
+    #expect(!String(decoding: bench.journal, as: UTF8.self).contains(Self.new))
+    #expect(try Replay.run(bench.journal).difference == nil)
+  }
+
+  /// A CSMS that is late in taking over what it has set: the old one works once more, then only the new one.
+  @Test func aLateCSMSIsFollowed() {
+    let bench = Self.bench()
+    Self.change(bench)
+    #expect(Self.settle(bench, accepting: Self.old))
+    for right in [Self.old, Self.new, Self.new] {
+      bench.linkDown(.lost(""))
+      bench.wait(seconds: 2)
+      #expect(Self.settle(bench, accepting: right))
+    }
+    bench.linkDown(.lost(""))
+    #expect(!Self.settle(bench, accepting: Self.old))
+  }
+
+  /// No answer at all with the new one, as from a proxy that drops what it does not know.
+  @Test func anUnansweredPasswordIsFollowedByTheOldOne() {
+    let bench = Self.bench()
+    Self.change(bench)
+    var used: [String?] = []
+    for _ in 0..<5 {
+      used.append(bench.connectRequests.last?.basicAuthPassword)
+      bench.linkDown(.timedOut)
+      bench.wait(seconds: 2)
+    }
+    #expect(used == [Self.new, Self.new, Self.old, Self.old, Self.old])
+  }
+
+  // Proves: A01.FR.03, A01.FR.04
+  @Test func aPasswordThatCannotBeStoredIsRefused() {
+    let bench = Self.bench()
+    bench.ledgerFails = .full
+    #expect(Self.change(bench) != "Accepted")
+    bench.ledgerFails = nil
+    bench.wait(seconds: 15)
+    #expect(Self.settle(bench, accepting: Self.old))
+    #expect(!bench.connectRequests.contains { $0.basicAuthPassword == Self.new })
+    let again = bench.restarted(NetworkProfileTests.settings)
+    again.input(.start)
+    #expect(again.connectRequests.last?.basicAuthPassword == Self.old)
+  }
+
+  /// A third password before the second was tried: the first is the one to go back to.
+  @Test func changesInARowKeepTheOneThatWorked() {
+    let bench = Self.bench()
+    bench.call(
+      "SetVariables",
+      [
+        "setVariableData": .array(
+          [Self.new, "a-third-password-03"].map {
+            [
+              "component": ["name": "SecurityCtrlr"], "variable": ["name": "BasicAuthPassword"],
+              "attributeValue": .string($0),
+            ]
+          })
+      ])
+    #expect(bench.connectRequests.last?.basicAuthPassword == "a-third-password-03")
+    #expect(Self.settle(bench, accepting: Self.old))
+  }
+
+  @Test func aRefusedPasswordIsLoggedOncePerOutage() {
+    let bench = Self.bench()
+    bench.linkDown(.lost(""))
+    bench.wait(seconds: 2)
+    for _ in 0..<3 {
+      bench.linkDown(.httpStatus(401))
+      bench.wait(seconds: 2)
+    }
+    let lines = bench.actions.filter {
+      if case .log(_, let text) = $0 { text.contains("FailedToAuthenticateAtCsms") } else { false }
+    }
+    #expect(lines.count == 1)
+  }
+}
