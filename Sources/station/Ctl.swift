@@ -3,7 +3,7 @@ import OCPP
 
 struct Ctl: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Act on a running station with simulated hardware, through its control socket.",
+    abstract: "Look at a running station and act on it, through its control socket.",
     discussion: "Exit code 0 when the station said ok, 1 otherwise.",
     subcommands: [
       State.self, PlugIn.self, PlugOut.self, Swipe.self, EV.self, Fault.self, Network.self, Meter.self, Lock.self,

@@ -48,6 +48,32 @@ struct SafetyTests {
     #expect(bench.station.model.value(sensor, VariableID("Temperature")) == "59")
   }
 
+  /// IEC 61851-1 Table A.4, G03.FR.05: an EVSE that the CSMS has taken out of service says so to the vehicle, but not to one
+  /// that is connected, and not across a restart only because nobody said it again.
+  @Test func thePilotShowsThatTheEVSEIsUnavailable() {
+    let bench = charging()
+    func shown() -> [Bool] {
+      bench.actions.compactMap {
+        if case .hardware(.available(1, 1, let isAvailable)) = $0 { isAvailable } else { nil }
+      }
+    }
+    let inoperative: JSONValue = ["operationalStatus": "Inoperative", "evse": ["id": 1]]
+    #expect(bench.call("ChangeAvailability", inoperative)?.text("status") == "Scheduled")
+    #expect(shown() == [])
+    bench.swipe()
+    bench.wait(seconds: 10)
+    #expect(shown() == [])
+    bench.plugOut()
+    #expect(shown() == [false])
+    bench.pilot(.f)
+    bench.wait(seconds: 1)
+    #expect(shown() == [false])
+    let again = StationBench(Self.settings, folder: "ac-gpio-modbus", ledger: bench.ledger).boot()
+    #expect(again.actions.contains(.hardware(.available(evse: 1, connector: 1, false))))
+    #expect(bench.call("ChangeAvailability", ["operationalStatus": "Operative", "evse": ["id": 1]]) != nil)
+    #expect(shown() == [false, true])
+  }
+
   @Test func anUnreadableSensorIsNotTakenForCool() {
     let bench = charging()
     heat(bench, 20_000)

@@ -134,6 +134,8 @@ public final class HardwareDrivers: Sendable {
       for case let lock as any ConnectorLock in drivers where lock.evse == evse && lock.connector == connector {
         lock.command(locked: locked)
       }
+    case .available(let evse, let connector, let isAvailable):
+      pilot(evse, connector)?.setUnavailable(!isAvailable)
     case .readMeters:
       for meter in meters.meters { meter.readNow() }
     }

@@ -71,6 +71,9 @@ public struct SimulatedHardware: Hashable, Sendable {
       return change(evse, at: now) { evse, _ in evse.move(contactorClosed: close) }
     case .lock(let evse, let connector, let locked):
       return change(evse, at: now) { $0.move(locked: locked, connector: connector, &$1) }
+    case .available:
+      // A simulated vehicle is seen in state F too: a test may plug in wherever it likes.
+      return pass(to: now)
     case .readMeters:
       var events = pass(to: now)
       for index in evses.indices {

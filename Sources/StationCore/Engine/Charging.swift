@@ -37,6 +37,7 @@ extension Station {
       }
       settleChargingState(at: index)
       updateStatus(of: index)
+      settlePilotAvailability(at: index)
     }
     settleReset()
   }
@@ -136,6 +137,17 @@ extension Station {
       evses[index].connectors[connector].lockCommanded = wants
       evses[index].connectors[connector].lockHasFailed = false
       emit(.hardware(.lock(evse: evses[index].id, connector: state.id, locked: wants)))
+    }
+  }
+
+  /// State F at a connector that is Unavailable, once no vehicle is there: in F the station could not see it leave.
+  private mutating func settlePilotAvailability(at index: Int) {
+    for position in evses[index].connectors.indices {
+      let connector = evses[index].connectors[position]
+      let wants = connector.status == .unavailable && (connector.isShownUnavailable || !connector.isConnected)
+      guard wants != connector.isShownUnavailable else { continue }
+      evses[index].connectors[position].isShownUnavailable = wants
+      emit(.hardware(.available(evse: evses[index].id, connector: connector.id, !wants)))
     }
   }
 

@@ -50,6 +50,8 @@ struct EVSE: Sendable {
     var locked = false
     var lockCommanded = false
     var lockHasFailed = false
+    /// The pilot shows state F.
+    var isShownUnavailable = false
     var status = ConnectorStatusEnumType.available
     /// What the CSMS last was told (or is about to be); `nil` before the first report.
     var reported: ConnectorStatusEnumType?

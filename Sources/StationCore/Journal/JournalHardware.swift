@@ -157,6 +157,9 @@ extension HardwareCommand {
     case .contactor(let evse, let close): return .tagged("contactor", ["evse": .int(evse), "close": .bool(close)])
     case .lock(let evse, let connector, let locked):
       return .tagged("lock", ["evse": .int(evse), "connector": .int(connector), "locked": .bool(locked)])
+    case .available(let evse, let connector, let isAvailable):
+      return .tagged(
+        "available", ["evse": .int(evse), "connector": .int(connector), "isAvailable": .bool(isAvailable)])
     case .readMeters: return "readMeters"
     }
   }
@@ -176,6 +179,9 @@ extension HardwareCommand {
     case "lock":
       self = .lock(
         evse: try fields.int("evse"), connector: try fields.int("connector"), locked: try fields.bool("locked"))
+    case "available":
+      self = .available(
+        evse: try fields.int("evse"), connector: try fields.int("connector"), try fields.bool("isAvailable"))
     default: throw tagged.unknown()
     }
   }

@@ -124,6 +124,9 @@ public enum HardwareCommand: Hashable, Sendable {
   case offer(evse: Int, connector: Int, milliamperes: Int64?)
   case contactor(evse: Int, close: Bool)
   case lock(evse: Int, connector: Int, locked: Bool)
+  /// Whether the pilot may say that there is something to be had here. `false` is state F (IEC 61851-1:2017 Table A.4); only
+  /// told while no vehicle is connected, since none can be seen in it.
+  case available(evse: Int, connector: Int, Bool)
   /// Read every meter now; the readings come as events, soon.
   case readMeters
 
@@ -132,7 +135,7 @@ public enum HardwareCommand: Hashable, Sendable {
     switch self {
     case .contactor(_, let close): return !close
     case .offer(_, _, let milliamperes): return milliamperes == nil
-    case .lock: return false
+    case .lock, .available: return false
     case .readMeters: return true
     }
   }

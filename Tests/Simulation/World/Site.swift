@@ -128,6 +128,7 @@ final class Site {
     case .lock(let evse, let connector, let locked):
       guard bays.indices.contains(evse - 1) else { return }
       moveLock(evse - 1, connector, locked)
+    case .available: break
     case .readMeters: for index in bays.indices { readAndTell(index) }
     }
   }

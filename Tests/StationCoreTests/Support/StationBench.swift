@@ -196,6 +196,7 @@ final class StationBench {
       guard hardwareFollows else { return [] }
       contactorClosed[evse] = close
       return [.hardware(.contactor(evse: evse, closed: close))]
+    case .available: return []
     case .readMeters:
       return readings.sorted { $0.key < $1.key }.map { .hardware(.meter($0.value)) }
     case .lock(let evse, let connector, let locked):
