@@ -26,7 +26,8 @@ enum ControlCommand: Hashable {
 
   /// The names of the commands, in the order of the contract.
   static let names = [
-    "state", "plugIn", "plugOut", "swipe", "ev", "fault", "network", "meter", "lock", "reboot", "dataTransfer",
+    "state", "plugIn", "plugOut", "swipe", "ev", "fault", "network", "meter", "lock", "park", "select", "reboot",
+    "dataTransfer",
     "iso15118.certificateRequest", "display", "subscribe", "quirks", "undelivered",
     "maintenance",
   ]
@@ -67,6 +68,12 @@ enum ControlCommand: Hashable {
         .lock(
           evse: try Self.evse(fields), connector: try Self.connector(fields) ?? 1,
           stuck: try fields.required("stuck", fields.bool("stuck"))))
+    case "park":
+      self = .stimulus(
+        .park(
+          evse: try Self.evse(fields), occupied: try fields.required("occupied", fields.bool("occupied"))))
+    case "select":
+      self = .stimulus(.select(evses: try Self.evses(fields, atLeast: 0)))
     case "reboot":
       self = .reboot(try fields.required("cause", fields.choice("cause", RebootCause.self)))
     case "dataTransfer":
@@ -144,19 +151,20 @@ enum ControlCommand: Hashable {
       }
       token.additionalInfo = infos
     }
-    var evses: [Int]?
-    if let value = fields.value("evses") {
-      guard case .array(let items) = value, !items.isEmpty, items.count <= 1000 else {
-        throw fields.unexpected("evses", value, "a list of EVSE ids")
-      }
-      evses = try items.map { item throws(ControlError) in
-        guard let id = item.intValue, Self.number.contains(id) else {
-          throw fields.unexpected("evses", item, "an EVSE id")
-        }
-        return id
-      }
+    return .swipe(token, evses: try evses(fields, atLeast: 1))
+  }
+
+  private static func evses(_ fields: ControlFields, atLeast least: Int) throws(ControlError) -> [Int]? {
+    guard let value = fields.value("evses") else { return nil }
+    guard case .array(let items) = value, (least...1000).contains(items.count) else {
+      throw fields.unexpected("evses", value, "a list of EVSE ids")
     }
-    return .swipe(token, evses: evses)
+    return try items.map { item throws(ControlError) in
+      guard let id = item.intValue, Self.number.contains(id) else {
+        throw fields.unexpected("evses", item, "an EVSE id")
+      }
+      return id
+    }
   }
 
   private enum FaultAction: String, CaseIterable { case raise, clear }

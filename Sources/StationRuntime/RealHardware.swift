@@ -17,6 +17,9 @@ extension HardwareDrivers {
     case .swipe: return serves("TokenReader", evse: 0) ? "TokenReader is real hardware, it takes no stimulus" : nil
     case .meter(let evse, _, _): return real("FiscalMetering", evse)
     case .lock(let evse, _, _): return real("ConnectorPlugRetentionLock", evse)
+    case .park(let evse, _): return real("BayOccupancySensor", evse)
+    // The UI is whoever speaks on the control socket.
+    case .select: return nil
     case .raiseFault(let fault): return servesAny(evse: fault.evse) ? noFaults(fault.evse) : nil
     case .clearFault(_, let evse, _): return servesAny(evse: evse) ? noFaults(evse) : nil
     }

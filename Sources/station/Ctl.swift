@@ -7,6 +7,7 @@ struct Ctl: ParsableCommand {
     discussion: "Exit code 0 when the station said ok, 1 otherwise.",
     subcommands: [
       State.self, PlugIn.self, PlugOut.self, Swipe.self, EV.self, Fault.self, Network.self, Meter.self, Lock.self,
+      Park.self, Select.self,
       Reboot.self, DataTransfer.self, CertificateRequest.self, Display.self, Quirks.self, Undelivered.self,
       Maintenance.self,
       Subscribe.self, Raw.self,

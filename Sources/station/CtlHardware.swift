@@ -150,6 +150,37 @@ extension Ctl {
     }
   }
 
+  struct Park: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Drive a vehicle into the parking bay, or out of it.")
+
+    @OptionGroup var control: ControlOptions
+    @Option(help: "EVSE id, from 1.")
+    var evse: Int
+    @Flag(inversion: .prefixedNo, help: "Whether a vehicle is in the bay.")
+    var occupied: Bool
+
+    func run() throws {
+      _ = try control.send("park", [("evse", .int(evse)), ("occupied", .bool(occupied))])
+    }
+  }
+
+  struct Select: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Select at the station's UI which transactions a master pass stops.")
+
+    @OptionGroup var control: ControlOptions
+    @Option(parsing: .upToNextOption, help: "The EVSEs. (default: all)")
+    var evses: [Int] = []
+    @Flag(help: "None: close the UI.")
+    var none = false
+
+    func run() throws {
+      let chosen = none ? [] : evses
+      _ = try control.send(
+        "select", [("evses", chosen.isEmpty && !none ? nil : .array(chosen.map(JSONValue.int)))])
+    }
+  }
+
   struct Lock: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Make the connector lock stick, or work again.")
 

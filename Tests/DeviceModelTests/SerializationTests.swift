@@ -29,7 +29,7 @@ import Testing
     #expect(back.serialized() == model.serialized())
   }
 
-  @Test(arguments: ["ac-two-evse", "ac-one-evse"]) func shippedFoldersWithChangedValuesComeBack(name: String) throws {
+  @Test(arguments: Shipped.simulated) func shippedFoldersWithChangedValuesComeBack(name: String) throws {
     var model = DeviceModel.load(directory: Shipped.directory(name)).model
     #expect(model.set("10", ComponentID("TxCtrlr"), VariableID("EVConnectionTimeOut"), by: .csms).changed)
     #expect(model.set("", ComponentID("TxCtrlr"), VariableID("TxStopPoint"), by: .csms).changed)

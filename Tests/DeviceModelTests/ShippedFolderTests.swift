@@ -4,6 +4,9 @@ import Testing
 @testable import DeviceModel
 
 enum Shipped {
+  /// The folders without a driver.
+  static let simulated = ["ac-two-evse", "ac-one-evse", "ac-two-bays", "ac-two-connectors"]
+
   /// The folder of this name in the package's `DeviceModel`.
   static func directory(_ name: String, file: String = #filePath) -> String {
     let root = file.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(separator: "/")
@@ -12,7 +15,7 @@ enum Shipped {
 }
 
 @Suite struct ShippedFolderTests {
-  @Test(arguments: ["ac-two-evse", "ac-one-evse"]) func hasNoProblems(name: String) {
+  @Test(arguments: Shipped.simulated) func hasNoProblems(name: String) {
     let report = DeviceModel.check(directory: Shipped.directory(name))
     #expect(report.problems.map(\.text) == [])
     #expect(report.exitCode == 0)
@@ -21,7 +24,7 @@ enum Shipped {
   }
 
   // Proves: TC_B_53_CS
-  @Test(arguments: ["ac-two-evse", "ac-one-evse"]) func hasEveryRequiredVariable(name: String) throws {
+  @Test(arguments: Shipped.simulated) func hasEveryRequiredVariable(name: String) throws {
     let model = DeviceModel.load(directory: Shipped.directory(name)).model
     for (component, variables) in RequiredVariables.all {
       let present = model.components.filter { $0.id.name == component }
@@ -71,7 +74,7 @@ enum Shipped {
   }
 
   // Proves: B06.FR.09, B07.FR.03
-  @Test(arguments: ["ac-two-evse", "ac-one-evse"]) func thePasswordIsNeverReported(name: String) throws {
+  @Test(arguments: Shipped.simulated) func thePasswordIsNeverReported(name: String) throws {
     let model = DeviceModel.load(directory: Shipped.directory(name)).model
     let password = try #require(model.value(ComponentID("SecurityCtrlr"), VariableID("BasicAuthPassword")))
     #expect(password.count >= 16)
@@ -83,7 +86,7 @@ enum Shipped {
   }
 
   /// What does not exist yet says so.
-  @Test(arguments: ["ac-two-evse", "ac-one-evse"]) func absentFeaturesAreNotAvailable(name: String) {
+  @Test(arguments: Shipped.simulated) func absentFeaturesAreNotAvailable(name: String) {
     let model = DeviceModel.load(directory: Shipped.directory(name)).model
     for name in [
       "ReservationCtrlr", "SmartChargingCtrlr", "TariffCostCtrlr", "DisplayMessageCtrlr", "MonitoringCtrlr",

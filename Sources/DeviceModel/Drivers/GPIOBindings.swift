@@ -121,7 +121,7 @@ public struct GPIOContactorBinding: Hashable, Sendable {
   public var evse: Int { component.evse ?? 0 }
 }
 
-/// Emergency stop, door, tilt, flood, supply-good.
+/// Emergency stop, door, tilt, flood, supply-good; and the sensor of a parking bay, which stops nothing.
 public struct GPIOSafetyInputBinding: Hashable, Sendable {
   public var component: ComponentID
   public var contact: GPIOContact

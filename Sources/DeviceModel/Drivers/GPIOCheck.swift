@@ -4,7 +4,8 @@ enum GPIOCheck {
     "EmergencyStopSensor", "CaseAccessSensor", "AccessBarrier", "TiltSensor", "FloodSensor", "ELVSupply",
   ]
   static let components =
-    ["PowerContactor", "RCD", "ConnectorPlugRetentionLock", "ChargingStatusIndicator"] + safetyInputs
+    ["PowerContactor", "RCD", "ConnectorPlugRetentionLock", "ChargingStatusIndicator", baySensor] + safetyInputs
+  static let baySensor = "BayOccupancySensor"
 
   static func check(_ place: DriverPlace, _ check: inout DriverCheck) -> [ResourceClaim] {
     let name = place.component.name
@@ -12,8 +13,13 @@ enum GPIOCheck {
     if CaseFold.equal(name, "RCD") { return rcd(place, &check) }
     if CaseFold.equal(name, "ConnectorPlugRetentionLock") { return lock(place, &check) }
     if CaseFold.equal(name, "ChargingStatusIndicator") { return indicator(place, &check) }
-    guard safetyInputs.contains(where: { CaseFold.equal(name, $0) }) else { return [] }
-    return safetyInput(place, &check)
+    let isBay = CaseFold.equal(name, baySensor)
+    guard isBay || safetyInputs.contains(where: { CaseFold.equal(name, $0) }) else { return [] }
+    if isBay, (place.component.evse ?? 0) < 1 {
+      check.problems.add(
+        .error, at: place.node, "\(place.component) is of no EVSE", expected: "\"evse_id\" in the component")
+    }
+    return input(place, isSafety: !isBay, &check)
   }
 
   // MARK: PowerContactor
@@ -79,17 +85,20 @@ enum GPIOCheck {
 
   // MARK: Inputs
 
-  private static func safetyInput(_ place: DriverPlace, _ check: inout DriverCheck) -> [ResourceClaim] {
+  /// A safety input rests closed; the sensor of a parking bay, which opens nothing, closes when it sees a vehicle.
+  private static func input(_ place: DriverPlace, isSafety: Bool, _ check: inout DriverCheck) -> [ResourceClaim] {
     let object = ObjectReader(
       place.node, "a gpio driver of an input",
       known: GPIOLineReader.inputFields + ["kind", "contact", "debounceMs"], unknown: .error, &check.problems)
     var reader = GPIOLineReader(object, &check.problems)
-    let contact = reader.contact(object, default: .normallyClosed, &check.problems)
-    let debounce = object.integer("debounceMs", in: 0...5000, &check.problems) ?? 50
-    warnOfBrokenWires(contact, place, &check.problems)
+    let contact = reader.contact(object, default: isSafety ? .normallyClosed : .normallyOpen, &check.problems)
+    let debounce = object.integer("debounceMs", in: 0...(isSafety ? 5000 : 60_000), &check.problems)
+    if isSafety { warnOfBrokenWires(contact, place, &check.problems) }
     if let contact {
       check.add(
-        .safetyInput(GPIOSafetyInputBinding(component: place.component, contact: contact, debounceMs: debounce)))
+        .safetyInput(
+          GPIOSafetyInputBinding(
+            component: place.component, contact: contact, debounceMs: debounce ?? (isSafety ? 50 : 2000))))
     }
     return reader.claims
   }

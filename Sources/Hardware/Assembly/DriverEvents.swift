@@ -35,12 +35,16 @@ extension DriverReport {
     case .lockFailed: return [.lockFailed(evse: evse, connector: connector)]
     case .temperature(let value): return [.temperature(sensor: component, milliCelsius: value)]
     case .token(let presentation): return [.token(presentation)]
+    case .tripped(let occupied) where component.isNamed(baySensor): return [.bay(evse: evse, occupied: occupied)]
     case .tripped(let tripped):
       let fault = HardwareFault(
         name: trip(of: component), evse: evse, connector: component.connector, source: component.description)
       return [tripped ? .faultRaised(fault) : .faultCleared(fault)]
     }
   }
+
+  /// An input whose trip is a vehicle in the parking bay.
+  static let baySensor = "BayOccupancySensor"
 
   /// The fault that a tripped input is.
   static func trip(of component: ComponentID) -> String {

@@ -50,7 +50,10 @@ public final class HardwareDrivers: Sendable {
     readers = TokenReaders(bindings)
     sensors = TemperatureSensors(bindings)
     drivers = gpio.all + pilots.pilots + pilots.parts + readers.readers + sensors.sensors
-    let guards = drivers.filter { $0 is any ControlPilot || $0 is any SafetyInput || $0 is any ResidualCurrentDevice }
+    let guards = drivers.filter {
+      ($0 is any ControlPilot || $0 is any SafetyInput || $0 is any ResidualCurrentDevice)
+        && !$0.component.isNamed(DriverReport.baySensor)
+    }
     interlock = Interlock(
       guards: guards.map(\.component), pilots: pilots.pilots, contactors: drivers.compactMap { $0 as? any Contactor })
     var states: [ComponentID: DriverState] = [:]
@@ -222,6 +225,8 @@ public final class HardwareDrivers: Sendable {
     case .lock(let evse, _, _), .lockFailed(let evse, _): !isSimulated("ConnectorPlugRetentionLock", evse: evse)
     case .meter(let reading): !isSimulated("FiscalMetering", evse: reading.evse)
     case .token: !simulated.contains { $0.isNamed("TokenReader") }
+    case .bay(let evse, _): !isSimulated("BayOccupancySensor", evse: evse)
+    case .selection: false
     case .temperature, .faultRaised, .faultCleared: false
     }
   }

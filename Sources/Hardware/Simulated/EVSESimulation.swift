@@ -42,6 +42,8 @@ struct EVSESimulation: Hashable, Sendable {
   var connectors: [Connector]
   var contactor = Actuator()
   var ev: ConnectedEV?
+  /// A vehicle is in the parking bay.
+  var bayIsOccupied = false
   private(set) var current = CurrentRamp()
   var meter: SimulatedMeter
   private var lastReading: MeterReading?

@@ -42,6 +42,7 @@ extension SavedSimulation.EVSE {
       JSONMember(name: "connectors", value: .array(connectors.map(\.json))),
     ]
     if let ev { members.append(JSONMember(name: "ev", value: ev.json)) }
+    if bayIsOccupied { members.append(JSONMember(name: "bayOccupied", value: .bool(true))) }
     return .object(members)
   }
 
@@ -53,6 +54,7 @@ extension SavedSimulation.EVSE {
       connectors.append(try SavedSimulation.Connector(connector))
     }
     ev = try fields.object("ev").map(SavedSimulation.EV.init)
+    bayIsOccupied = try fields.bool("bayOccupied") ?? false
   }
 }
 

@@ -23,6 +23,7 @@ public struct SavedSimulation: Hashable, Sendable {
     var register: EnergyRegister
     var connectors: [Connector]
     var ev: EV?
+    var bayIsOccupied = false
   }
 
   var evses: [EVSE]
@@ -49,11 +50,12 @@ extension EVSESimulation {
         SavedSimulation.EV(
           connector: connectors[ev.connector].layout.id, spec: ev.spec, demand: ev.demand, taken: ev.taken,
           battery: ev.battery)
-      })
+      }, bayIsOccupied: bayIsOccupied)
   }
 
-  /// Puts cables, locks and the EV back. The contactor is open and there is no offer, so S2 is open.
+  /// Puts cables, locks, the EV and the vehicle in the bay back. The contactor is open and there is no offer, so S2 is open.
   mutating func restore(_ saved: SavedSimulation.EVSE) {
+    bayIsOccupied = saved.bayIsOccupied && layout.hasBaySensor
     for connector in saved.connectors {
       guard let index = index(connector.id) else { continue }
       if connectors[index].layout.kind == .socket { connectors[index].cable = connector.cable }

@@ -5,12 +5,15 @@ public struct SimulatedEVSE: Hashable, Sendable {
   /// AC phases of its supply, 1...3; 0 means that it supplies DC (OCPP variable SupplyPhases).
   public var supplyPhases: Int
   public var connectors: [SimulatedConnector]
+  /// A sensor says whether a vehicle is in its parking bay.
+  public var hasBaySensor: Bool
 
   /// Phases outside 0...3 are taken as the nearest of these.
-  public init(id: Int, supplyPhases: Int, connectors: [SimulatedConnector]) {
+  public init(id: Int, supplyPhases: Int, connectors: [SimulatedConnector], hasBaySensor: Bool = false) {
     self.id = id
     self.supplyPhases = min(max(supplyPhases, 0), 3)
     self.connectors = connectors
+    self.hasBaySensor = hasBaySensor
   }
 
   /// Phase to neutral voltage, or the DC voltage, in millivolts.

@@ -39,6 +39,19 @@ extension SimulatedHardware {
         throw StimulusError("connector \(connector) of evse \(evse) has no lock")
       }
       return change(evse, at: now) { evse, _ in evse.connectors[index].lockStuck = stuck }
+    case .park(let evse, let occupied):
+      let index = try find(evse)
+      guard evses[index].layout.hasBaySensor else {
+        throw StimulusError("evse \(evse) has no sensor in its parking bay")
+      }
+      guard evses[index].bayIsOccupied != occupied else { return advance(to: now) }
+      return change(evse, at: now) { evse, events in
+        evse.bayIsOccupied = occupied
+        evse.emit(.bay(evse: evse.layout.id, occupied: occupied), &events)
+      }
+    case .select(let chosen):
+      for evse in chosen ?? [] { _ = try find(evse, field: "evses") }
+      return advance(to: now) + [.selection(evses: chosen)]
     }
   }
 

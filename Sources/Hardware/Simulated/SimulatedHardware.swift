@@ -162,6 +162,7 @@ extension EVSESimulation {
   mutating func tellAll(_ events: inout [TimedEvent]) {
     read(&events)
     emit(.contactor(evse: layout.id, closed: contactor.state), &events)
+    if layout.hasBaySensor { emit(.bay(evse: layout.id, occupied: bayIsOccupied), &events) }
     for index in connectors.indices {
       let connector = connectors[index]
       let id = connector.layout.id

@@ -19,6 +19,10 @@ public enum Stimulus: Hashable, Sendable {
   case meter(evse: Int, MeterSetting, hold: Bool)
   /// While stuck, the lock follows no command.
   case lock(evse: Int, connector: Int, stuck: Bool)
+  /// A vehicle drives into the parking bay of an EVSE, or out of it.
+  case park(evse: Int, occupied: Bool)
+  /// Somebody selects at the UI which EVSEs' transactions a master pass stops; `nil` means all, none closes the UI.
+  case select(evses: [Int]?)
 }
 
 /// Why a stimulus was refused: names the field, what was given and what was expected. Nothing has changed.

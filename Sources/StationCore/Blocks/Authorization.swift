@@ -21,6 +21,8 @@ struct Authorization: Sendable {
   }
 
   var requests: [Request] = []
+  /// A master pass waits for a selection at the UI.
+  var masterPass: MasterPass?
   var nextTicket = 1
 
   /// Tokens that may be on their way at one time; a further presentation is ignored.
@@ -104,7 +106,7 @@ extension Station {
 
   /// Before the first Accepted a session needs TxBeforeAcceptedEnabled (B02.FR.03, B03.FR.01). A station that was
   /// accepted once keeps working offline.
-  private var mayStartBeforeAccepted: Bool {
+  var mayStartBeforeAccepted: Bool {
     provisioning.wasAccepted || provisioning.registration == .none && !isOnline
       || flag(Setting.txBeforeAcceptedEnabled, default: false)
   }
@@ -176,16 +178,12 @@ extension Station {
         remoteStartId: remoteStart.remoteStartId)
       return
     }
-    if let group, let master = text(Setting.masterPassGroupId), group.idToken.lowercased() == master.lowercased() {
-      // A master pass stops all that runs, there being no display to choose from (C16.FR.02), and starts nothing.
-      for index in evses.indices where evses[index].transaction != nil {
-        deauthorize(at: index, trigger: .stopAuthorized, reason: .masterPass, idToken: token)
-      }
-      return
-    }
+    if isMasterPass(group) { return masterPassAccepted(token) }  // C16.FR.03: it starts nothing
     // C01.FR.21: only at the EVSEs that the CSMS names.
     let allowed = info?.evseId.map { names in served.filter(names.contains) } ?? served
-    let waiting = allowed.first { isFree(at: $0 - 1) && evses[$0 - 1].isConnected }
+    let free = allowed.filter { isFree(at: $0 - 1) }
+    let waiting =
+      free.first { evses[$0 - 1].isConnected } ?? free.first { evses[$0 - 1].bayIsOccupied == true }
     if waiting == nil, let group {
       // C09.FR.03: another token of the group ends the session.
       if let id = served.first(where: { evses[$0 - 1].authorization?.groupIdToken?.isSame(as: group) == true }) {
@@ -196,7 +194,7 @@ extension Station {
         return
       }
     }
-    guard let id = waiting ?? allowed.first(where: { isFree(at: $0 - 1) }) else {
+    guard let id = waiting ?? free.first else {
       log(.info, "token accepted, but no EVSE is free for it")
       return
     }
@@ -216,9 +214,12 @@ extension Station {
   }
 
   /// Operative, without a fault, and the ledger can take a transaction if there is none yet.
-  func isUsable(at index: Int) -> Bool {
+  ///
+  /// A pending reset lets nothing new begin; what somebody is authorized for already, here or where `isPromised`, goes on.
+  func isUsable(at index: Int, isPromised: Bool = false) -> Bool {
     let id = evses[index].id
-    guard stopping == nil, provisioning.reset == nil, isOperative(evse: id),
+    let mayBegin = provisioning.reset == nil && evses[index].reset == nil
+    guard stopping == nil, mayBegin || isPromised || evses[index].authorization != nil, isOperative(evse: id),
       evses[index].transaction != nil || mayRecordTransaction
     else { return false }
     return evses[index].connectors.contains { connector in
@@ -244,11 +245,14 @@ extension Station {
   /// with it, move here.
   mutating func adoptWaitingGrant(at index: Int) {
     let id = evses[index].id
-    guard evses[index].authorization == nil, evses[index].transaction == nil, isUsable(at: index),
+    // A transaction may have begun here when the vehicle came into the bay.
+    let begun = evses[index].transaction
+    guard evses[index].authorization == nil, begun == nil || begun?.idToken == nil, evses[index].ending == nil,
+      isUsable(at: index, isPromised: evses[index].reset == nil),
       let other = evses.indices.first(where: {
         $0 != index && !evses[$0].isConnected && evses[$0].ending == nil
           && evses[$0].authorization?.evses.contains(id) == true
-          && (evses[$0].transaction == nil || evses[$0].transaction?.owesBeginValues == true)
+          && (evses[$0].transaction == nil || (begun == nil && evses[$0].transaction?.owesBeginValues == true))
       })
     else { return }
     evses[index].authorization = evses[other].authorization

@@ -105,7 +105,9 @@ extension Station {
     let isInUse =
       evse.transaction != nil && !evse.isResuming && (evse.transaction?.connector ?? connector.id) == connector.id
       && (evse.ending == nil || connector.hasPlug)
-    if !isOperative(evse: evse.id, connector: connector.id), !isInUse { return .unavailable }
+    if evse.reset?.until != nil { return .unavailable }  // B11.FR.08
+    let isOffered = isOperative(evse: evse.id, connector: connector.id) && !connector.isWithdrawn
+    if !isOffered, !isInUse { return .unavailable }
     return connector.hasPlug ? .occupied : .available
   }
 
@@ -130,7 +132,29 @@ extension Station {
             JSONMember(name: "connector", value: .number(DecimalNumber(connector + 1))),
             JSONMember(name: "status", value: .string(status.rawValue)),
           ])))
-    if isHeard { sendStatus(evse: index, connector: connector) }
+    let minimum = milliseconds(Setting.minimumStatusDuration, default: 0)
+    if minimum > 0, isHeard {
+      evses[index].connectors[connector].reportDueAt = now.monotonic + minimum
+      startStatusTimer(at: index)
+    } else if isHeard {
+      sendStatus(evse: index, connector: connector)
+    }
+  }
+
+  private mutating func startStatusTimer(at index: Int) {
+    guard let due = evses[index].connectors.compactMap(\.reportDueAt).min() else { return }
+    startTimer(.evse(TimerID.statusName, evses[index].id), after: due - now.monotonic)
+  }
+
+  /// MinimumStatusDuration has passed: what is still another status than the CSMS knows is told.
+  mutating func statusIsStable(at index: Int) {
+    for connector in evses[index].connectors.indices {
+      guard let due = evses[index].connectors[connector].reportDueAt, due <= now.monotonic else { continue }
+      evses[index].connectors[connector].reportDueAt = nil
+      let state = evses[index].connectors[connector]
+      if state.status != state.reported, isHeard { sendStatus(evse: index, connector: connector) }
+    }
+    startStatusTimer(at: index)
   }
 
   /// The state of a whole from its connectors: in use when one is, usable when one is.
@@ -144,6 +168,7 @@ extension Station {
   mutating func sendStatus(evse index: Int, connector: Int, requested: Bool = false) {
     let state = evses[index].connectors[connector]
     evses[index].connectors[connector].reported = state.status
+    evses[index].connectors[connector].reportDueAt = nil
     let request = StatusNotificationRequest(
       connectorId: state.id, connectorStatus: state.status, evseId: evses[index].id, timestamp: timestamp)
     if requested {
@@ -176,4 +201,8 @@ extension Station {
       }
     }
   }
+}
+
+extension TimerID {
+  static let statusName = "status"
 }

@@ -99,6 +99,14 @@ extension Station {
           at: index, trigger: .trigger,
           values: values(of: evses[index], Setting.sampledTxUpdatedMeasurands, context: .trigger).map { [$0] })
       }
+    case .logStatusNotification:
+      finish(.accepted)
+      // F06.FR.15: no log is ever being uploaded.
+      self.call(LogStatusNotificationRequest(status: .idle), requested: true)
+    case .firmwareStatusNotification:
+      finish(.accepted)
+      // F06.FR.16: nothing is ever being downloaded or installed.
+      self.call(FirmwareStatusNotificationRequest(status: .idle), requested: true)
     default: finish(.notImplemented)  // F06.FR.08
     }
   }

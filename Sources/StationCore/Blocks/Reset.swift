@@ -1,61 +1,171 @@
 import DeviceModel
 import OCPP
 
-/// A Reset that the CSMS asked for and that is not finished (B11, B12).
+/// A Reset of the station or of one EVSE that the CSMS asked for and that is not finished (B11, B12).
+///
+/// It is not in the ledger: a power cut while it waits is a restart too.
 struct PendingReset: Hashable, Sendable {
-  /// Transactions are ended by us (Immediate) or awaited (OnIdle).
-  var isImmediate: Bool
-  /// Monotonic time after which the restart no longer waits for the CSMS to take the last events (B12.FR.05).
-  var deadline: Int64?
+  /// Answered Scheduled: it waits for what is going on, and the next BootNotification says ScheduledReset.
+  var isScheduled: Bool
+  /// Of the station: monotonic time after which the restart no longer waits for the CSMS to take the last events
+  /// (B12.FR.05). Of an EVSE: when it is back.
+  var until: Int64?
 
-  static let longestWait: Int64 = 10_000
+  /// Shortest time that the CSMS gets for the last events, milliseconds; MessageTimeout when that is longer.
+  static let shortestWait: Int64 = 10_000
+  static let longestWait: Int64 = 60_000
+  /// How long an EVSE that is reset offers nothing, so that its vehicle and its lock notice, milliseconds.
+  static let evseTime: Int64 = 2000
 }
 
 extension Station {
   mutating func reset(_ request: ResetRequest, _ call: IncomingCall) {
-    if let evse = request.evseId, evse != 0 {
-      // Resetting one EVSE is not supported; EVSE/AllowReset is absent or false (B11.FR.09, B12.FR.09).
+    func reject(_ reason: String, _ detail: String) {
+      log(.notice, "Reset rejected: \(detail)")
       answer(
         call,
         ResetResponse(
-          status: .rejected, statusInfo: StatusInfoType(reasonCode: "UnsupportedRequest", additionalInfo: "evseId")))
-      return
+          status: .rejected, statusInfo: StatusInfoType(reasonCode: reason, additionalInfo: detail)))
     }
-    guard stopping == nil else {
-      answer(call, ResetResponse(status: .rejected))
-      return
-    }
-    let isBusy = evses.contains { $0.transaction != nil }
-    switch request.type {
-    case .onIdle where isBusy:
-      provisioning.reset = PendingReset(isImmediate: false)
-      answer(call, ResetResponse(status: .scheduled))
-    case .immediate, .onIdle:
-      answer(call, ResetResponse(status: .accepted))
-      provisioning.reset = PendingReset(isImmediate: true)
-      for index in evses.indices where evses[index].transaction != nil {
-        evses[index].authorization = nil
-        endTransaction(at: index, trigger: .resetCommand, reason: .immediateReset)
+    let target: Int?
+    if let evse = request.evseId, evse != 0 {
+      guard evses.indices.contains(evse - 1) else { return reject("InvalidValue", "evseId") }
+      // B11.FR.09, B12.FR.09
+      guard flag(Setting.allowReset(evse: evse), default: false) else {
+        return reject("UnsupportedRequest", "evseId: AllowReset is false")
       }
-    default: answer(call, ResetResponse(status: .rejected))
+      target = evse - 1
+    } else {
+      target = nil
+    }
+    guard stopping == nil else { return reject("InternalError", "the station is going down already") }
+    let affected = target.map { [$0] } ?? Array(evses.indices)
+    guard mayLoseNothing(affected) else {
+      // B11.FR.06, B12.FR.10: events that only this process knows would be lost.
+      return reject("InternalError", "the ledger cannot be written")
+    }
+    switch request.type {
+    case .onIdle:
+      let isIdle = affected.allSatisfy(isIdle) && (target != nil || provisioning.reports.isEmpty)
+      answer(call, ResetResponse(status: isIdle ? .accepted : .scheduled))
+      begin(PendingReset(isScheduled: !isIdle), of: target)
+    case .immediate:
+      answer(call, ResetResponse(status: .accepted))
+      begin(PendingReset(isScheduled: false), of: target)
+      for index in affected { endForReset(at: index) }
+    default: reject("InvalidValue", "type")
     }
   }
 
-  /// Called after every input: begins the restart once no transaction is left.
-  mutating func settleReset() {
-    guard var reset = provisioning.reset, stopping == nil else { return }
-    guard evses.allSatisfy({ $0.transaction == nil }) else { return }
-    if reset.deadline == nil {
-      reset.deadline = now.monotonic + PendingReset.longestWait
+  /// Every event of a transaction is in the ledger, or the ledger takes it.
+  private func mayLoseNothing(_ affected: [Int]) -> Bool {
+    guard storage.isFailing else { return true }
+    return affected.allSatisfy { evses[$0].transaction == nil }
+      && !outbox.messages.contains {
+        $0.queued.transactionID != nil && storage.unsaved.contains(.message($0.queued.id))
+      }
+  }
+
+  /// Nothing is going on that a reset would disturb: no transaction, nobody authorized, no cable locked.
+  private func isIdle(at index: Int) -> Bool {
+    let evse = evses[index]
+    return evse.transaction == nil && evse.authorization == nil && evse.heldFor == nil
+      && !evse.connectors.contains { $0.hasPlug && $0.locked && !$0.lockHasFailed }
+  }
+
+  /// A later request replaces one that still waits; an Immediate one overtakes it, an OnIdle one only joins it.
+  private mutating func begin(_ reset: PendingReset, of target: Int?) {
+    log(
+      .notice,
+      "\(target.map { "EVSE \(evses[$0].id)" } ?? "the station") is reset \(reset.isScheduled ? "when it is idle" : "now")"
+    )
+    if let target {
+      // One that is under way already goes on.
+      if evses[target].reset?.until == nil { evses[target].reset = reset }
+    } else {
       provisioning.reset = reset
-      startTimer(.reset, after: PendingReset.longestWait)
     }
-    stopping = .restart(.remoteReset)
+    guard reset.isScheduled else { return }
+    // Those that are Available become Unavailable, the others when their session ends (B12, step 3a).
+    for index in target.map({ [$0] }) ?? Array(evses.indices) {
+      for connector in evses[index].connectors.indices
+      where evses[index].authorization == nil && evses[index].connectors[connector].status == .available {
+        evses[index].connectors[connector].isWithdrawn = true
+      }
+    }
+  }
+
+  /// B12.FR.04, B12.FR.08
+  private mutating func endForReset(at index: Int) {
+    evses[index].authorization = nil
+    evses[index].heldFor = nil
+    evses[index].isResuming = false
+    evses[index].transaction?.stopReason = nil
+    endTransaction(at: index, trigger: .resetCommand, reason: .immediateReset)
+  }
+
+  /// Called after every input, when all EVSEs are settled: begins what is due.
+  mutating func settleReset() {
+    guard stopping == nil else { return }
+    for index in evses.indices { settleReset(of: index) }
+    guard var reset = provisioning.reset else { return }
+    if reset.isScheduled {
+      guard evses.indices.allSatisfy(isIdle), provisioning.reports.isEmpty else { return }
+    } else {
+      guard evses.allSatisfy({ $0.transaction == nil }) else { return }
+    }
+    let wait = min(
+      max(PendingReset.shortestWait, milliseconds(Setting.messageTimeout, default: 30)), PendingReset.longestWait)
+    reset.until = now.monotonic + wait
+    provisioning.reset = reset
+    startTimer(.reset, after: wait)
+    stopping = .restart(reset.isScheduled ? .scheduledReset : .remoteReset)
   }
 
   /// The restart waits, for a bounded time, until the CSMS has the last events of the transactions that it ended.
   var restartIsReady: Bool {
-    guard isOnline, let deadline = provisioning.reset?.deadline, now.monotonic < deadline else { return true }
+    guard isOnline, let until = provisioning.reset?.until, now.monotonic < until else { return true }
     return calls.outstanding == nil && outbox.isEmpty
   }
+
+  // MARK: One EVSE
+
+  private mutating func settleReset(of index: Int) {
+    guard let reset = evses[index].reset, reset.until == nil else { return }
+    guard reset.isScheduled ? isIdle(at: index) : evses[index].transaction == nil else { return }
+    evses[index].reset?.until = now.monotonic + PendingReset.evseTime
+    startTimer(.evse(TimerID.resetName, evses[index].id), after: PendingReset.evseTime)
+    log(.notice, "EVSE \(evses[index].id) restarts")
+    updateStatus(of: index)
+  }
+
+  /// The EVSE is back, as after a start: nobody is authorized, failures that the core concluded are forgotten, and a vehicle
+  /// that is there has just been connected.
+  mutating func evseIsReset(at index: Int) {
+    guard evses[index].reset?.until != nil else { return }
+    let id = evses[index].id
+    evses[index].reset = nil
+    evses[index].authorization = nil
+    evses[index].heldFor = nil
+    evses[index].contactorFailures = 0
+    evses[index].hadEnergy = false
+    for connector in evses[index].connectors.indices {
+      evses[index].connectors[connector].isWithdrawn = false
+      if evses[index].connectors[connector].lockHasFailed {
+        evses[index].connectors[connector].lockHasFailed = false
+        // Told again where it should be, whatever it says.
+        emit(
+          .hardware(
+            .lock(evse: id, connector: connector + 1, locked: evses[index].connectors[connector].lockCommanded)))
+      }
+    }
+    forgetFailures(at: index)
+    log(.notice, "EVSE \(id) is reset")
+    updateStatus(of: index)
+    if let connector = evses[index].connectedIndex { vehicleConnected(at: index, connector: connector) }
+  }
+}
+
+extension TimerID {
+  static let resetName = "evseReset"
 }

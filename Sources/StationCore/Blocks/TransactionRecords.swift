@@ -119,6 +119,16 @@ extension Station {
     startSampling(at: index)
   }
 
+  /// The vehicle has not been plugged in, and is in the bay.
+  mutating func resumeInBay(at index: Int) {
+    guard flag(Setting.resumeTransactionsOnBoot, default: false), stops(at: "ParkingBayOccupancy") else { return }
+    evses[index].isResuming = false
+    stopTimer(.evse(TimerID.resumeName, evses[index].id))
+    log(.notice, "EVSE \(index + 1): transaction \(evses[index].transaction?.id ?? "") is resumed")
+    startSampling(at: index)
+    if evses[index].authorization != nil { startConnectionTimer(at: index) }
+  }
+
   /// It is gone, or is not to be resumed: ended with the last energy that was committed.
   mutating func resumeTimedOut(at index: Int) {
     guard evses[index].isResuming else { return }

@@ -48,8 +48,8 @@ extension Station {
   // MARK: What starts and stops (E01, E06)
 
   /// EVConnected, Authorized, ... as configured.
-  private func starts(at point: String) -> Bool { list(Setting.txStartPoint).contains(point) }
-  private func stops(at point: String) -> Bool { list(Setting.txStopPoint).contains(point) }
+  func starts(at point: String) -> Bool { list(Setting.txStartPoint).contains(point) }
+  func stops(at point: String) -> Bool { list(Setting.txStopPoint).contains(point) }
 
   mutating func vehicleConnected(at index: Int, connector: Int) {
     evses[index].connectedSince = now.monotonic
@@ -97,6 +97,7 @@ extension Station {
       // E10.FR.02: with a captive cable nobody has to come back to fetch it.
       if isCaptive { startConnectionTimer(at: index) }
     }
+    endByDeparture(at: index)
   }
 
   /// Ends the grant because the vehicle left; the plug stays locked for its owner when UnlockOnEVSideDisconnect is
@@ -138,7 +139,15 @@ extension Station {
     guard !evses[index].isConnected, evses[index].authorization != nil else { return }
     log(.info, "EVSE \(evses[index].id): no vehicle within EVConnectionTimeOut")
     evses[index].authorization = nil
-    endTransaction(at: index, trigger: .evConnectTimeout, reason: .timeout)
+    guard awaitsDeparture(at: index) else {
+      return endTransaction(at: index, trigger: .evConnectTimeout, reason: .timeout)
+    }
+    // E03.FR.15: deauthorized; whoever comes next with a token gets it.
+    evses[index].transaction?.stopReason = .timeout
+    sendUpdated(at: index, trigger: .evConnectTimeout)
+    evses[index].transaction?.idToken = nil
+    evses[index].transaction?.groupIdToken = nil
+    persistTransaction(at: index)
   }
 
   mutating func startConnectionTimer(at index: Int) {
@@ -171,7 +180,8 @@ extension Station {
     let byEnergy = stops(at: "EnergyTransfer")
     // E05.FR.10 names EnergyTransfer too. Without energy flowing its end would never come.
     if stops(at: "Authorized") || stops(at: "PowerPathClosed")
-      || (byEnergy && (trigger == .deauthorized || !evses[index].energyFlowing)) || !evses[index].isConnected
+      || (byEnergy && (trigger == .deauthorized || !evses[index].energyFlowing))
+      || (!evses[index].isConnected && !awaitsDeparture(at: index))
     {
       endTransaction(at: index, trigger: trigger, reason: reason, idToken: idToken)
     } else if trigger == .deauthorized, evses[index].energyFlowing {
@@ -199,14 +209,15 @@ extension Station {
 
   // MARK: Start and end
 
-  private mutating func startTransaction(at index: Int, trigger: TriggerReasonEnumType) {
+  mutating func startTransaction(at index: Int, trigger: TriggerReasonEnumType) {
     guard evses[index].transaction == nil, stopping == nil else { return }
     guard mayRecordTransaction else {
       log(.error, "EVSE \(evses[index].id): no transaction begins while the ledger cannot take it")
       return
     }
     let connected = evses[index].connectedIndex
-    let isKnown = connected != nil || (evses[index].authorization?.evses.count ?? 0) == 1
+    let isKnown =
+      connected != nil || trigger == .evDetected || (evses[index].authorization?.evses.count ?? 0) == 1
     var transaction = Transaction(id: random.uuid())
     transaction.connector = connected.map { $0 + 1 }
     transaction.owesBeginValues = !isKnown

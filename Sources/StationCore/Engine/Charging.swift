@@ -24,6 +24,7 @@ extension Station {
     for index in evses.indices {
       settleEnergyFlow(at: index)
       startDueTransaction(at: index)
+      startDueArrival(at: index)
     }
     let offers = allocateCurrent()
     for index in evses.indices {
@@ -218,6 +219,11 @@ extension Station {
     }
   }
 
+  /// A reset of the EVSE: what the core concluded from failures is tried anew.
+  mutating func forgetFailures(at index: Int) {
+    faultCleared(HardwareFault(name: "ContactorFailure", evse: evses[index].id, source: Self.core))
+  }
+
   mutating func lockChanged(evse index: Int, connector: Int, locked: Bool) {
     let failed = evses[index].connectors[connector].lockHasFailed
     evses[index].connectors[connector].locked = locked
@@ -225,12 +231,14 @@ extension Station {
       evses[index].connectors[connector].lockHasFailed = false
     }
     setLockProblem(evse: index, connector: connector, evses[index].connectors[connector].lockHasFailed)
+    if !locked { unlockEnded(evse: evses[index].id, connector: connector + 1, .unlocked) }
   }
 
   mutating func lockFailed(evse index: Int, connector: Int) {
     evses[index].connectors[connector].lockHasFailed = true
     log(.error, "EVSE \(index + 1) connector \(connector + 1): the plug lock did not follow")
     setLockProblem(evse: index, connector: connector, true)
+    unlockEnded(evse: evses[index].id, connector: connector + 1, .unlockFailed)
   }
 
   // MARK: Energy and charging state

@@ -38,6 +38,12 @@ struct EVSE: Sendable {
   var ending: Ending?
   /// From the ledger: a transaction that was open when the station stopped; resumed or ended.
   var isResuming = false
+  /// A Reset of this EVSE alone.
+  var reset: PendingReset?
+  /// What the sensor of the parking bay says; `nil`: there is none, or it has not said anything yet.
+  var bayIsOccupied: Bool?
+  /// A vehicle has come into the bay, for which no transaction could begin yet.
+  var arrivalIsDue = false
 
   struct Connector: Sendable {
     let id: Int
@@ -55,6 +61,10 @@ struct EVSE: Sendable {
     var status = ConnectorStatusEnumType.available
     /// What the CSMS last was told (or is about to be); `nil` before the first report.
     var reported: ConnectorStatusEnumType?
+    /// When the status has lasted long enough to be told (MinimumStatusDuration), monotonic.
+    var reportDueAt: Int64?
+    /// Was Available when a reset was scheduled, which it now waits for.
+    var isWithdrawn = false
 
     /// A captive cable (`cType2`) never leaves the station.
     var isCaptive: Bool { type.hasPrefix("c") }

@@ -31,6 +31,7 @@ extension Station {
     case RequestStartTransactionRequest.action: decode(payload, call) { $0.requestStartTransaction($1, call) }
     case RequestStopTransactionRequest.action: decode(payload, call) { $0.requestStopTransaction($1, call) }
     case GetTransactionStatusRequest.action: decode(payload, call) { $0.getTransactionStatus($1, call) }
+    case UnlockConnectorRequest.action: decode(payload, call) { $0.unlockConnector($1, call) }
     case TriggerMessageRequest.action: decode(payload, call) { $0.triggerMessage($1, call) }
     case ClearCacheRequest.action: decode(payload, call) { $0.clearCache($1, call) }
     case SendLocalListRequest.action:

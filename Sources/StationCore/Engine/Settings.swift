@@ -11,11 +11,16 @@ enum Setting {
   static let maxEnergyOnInvalidId = VariableAddress("TxCtrlr", "MaxEnergyOnInvalidId")
   static let txBeforeAcceptedEnabled = VariableAddress("TxCtrlr", "TxBeforeAcceptedEnabled")
 
+  static let uiInputEnabled = VariableAddress("UIInput", "Enabled")
+  /// Whether an EVSE can be reset on its own (B11.FR.10).
+  static func allowReset(evse: Int) -> VariableAddress { VariableAddress("EVSE", evse: evse, "AllowReset") }
+
   static let unlockOnEVSideDisconnect = VariableAddress("OCPPCommCtrlr", "UnlockOnEVSideDisconnect")
   static let heartbeatInterval = VariableAddress("OCPPCommCtrlr", "HeartbeatInterval")
   static let webSocketPingInterval = VariableAddress("OCPPCommCtrlr", "WebSocketPingInterval")
   static let offlineThreshold = VariableAddress("OCPPCommCtrlr", "OfflineThreshold")
   static let messageTimeout = VariableAddress("OCPPCommCtrlr", "MessageTimeout", instance: "Default")
+  static let minimumStatusDuration = VariableAddress("OCPPCommCtrlr", "MinimumStatusDuration")
   static let messageAttempts = VariableAddress("OCPPCommCtrlr", "MessageAttempts", instance: "TransactionEvent")
   static let messageAttemptInterval = VariableAddress(
     "OCPPCommCtrlr", "MessageAttemptInterval", instance: "TransactionEvent")

@@ -31,6 +31,7 @@ public struct Station: Sendable {
   var availability: Availability
   var evses: [EVSE]
   var meterValues = MeterValues()
+  var unlocks: [PendingUnlock] = []
   var faults: [HardwareFault] = []
   var temperatures = Temperatures()
   var storage = Storage()
@@ -203,6 +204,7 @@ public struct Station: Sendable {
     case .alignedReading: alignedReadingDone()
     case .storage: retryStorage()
     case .reset: break  // `finishStopping` looks at `restartIsReady`
+    case .masterPass: masterPassTimedOut()
     default:
       let index = id.index - 1
       guard evses.indices.contains(index) else { return }
@@ -214,6 +216,9 @@ public struct Station: Sendable {
       case TimerID.resumeName: resumeTimedOut(at: index)
       case TimerID.sampledName: sampledDataDue(at: index)
       case TimerID.txEndedName: txEndedSampleDue(at: index)
+      case TimerID.resetName: evseIsReset(at: index)
+      case TimerID.unlockName: unlockEnded(evse: id.index, connector: nil, .unlockFailed)
+      case TimerID.statusName: statusIsStable(at: index)
       default: log(.error, "timer \(id.name) \(id.index) has no owner")
       }
     }
@@ -236,6 +241,8 @@ public struct Station: Sendable {
     case .faultRaised(let fault): faultRaised(fault)
     case .faultCleared(let fault): faultCleared(fault)
     case .temperature(let sensor, let value): temperatureRead(sensor, value)
+    case .bay(let evse, let occupied): withEVSE(evse) { $0.bayChanged(at: $1, occupied: occupied) }
+    case .selection(let evses): selectionMade(evses)
     }
   }
 

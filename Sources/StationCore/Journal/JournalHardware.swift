@@ -29,6 +29,10 @@ extension HardwareEvent {
           "evse": sensor.evse.map { .int($0) }, "connector": sensor.connector.map { .int($0) },
           "milliCelsius": value.map { .integer($0) },
         ])
+    case .bay(let evse, let occupied):
+      return .tagged("bay", ["evse": .int(evse), "occupied": .bool(occupied)])
+    case .selection(let evses):
+      return .tagged("selection", ["evses": evses.map { .array($0.map { .int($0) }) }])
     }
   }
 
@@ -57,6 +61,10 @@ extension HardwareEvent {
           try fields.string("component"), instance: try fields.stringIfPresent("instance"),
           evse: try fields.intIfPresent("evse"), connector: try fields.intIfPresent("connector")),
         milliCelsius: try fields.int64IfPresent("milliCelsius"))
+    case "bay": self = .bay(evse: try fields.int("evse"), occupied: try fields.bool("occupied"))
+    case "selection":
+      self = .selection(
+        evses: fields.optional("evses") == nil ? nil : try fields.int64s("evses").map { Int($0) })
     default: throw tagged.unknown()
     }
   }

@@ -116,6 +116,10 @@ public enum HardwareEvent: Hashable, Sendable {
   case faultCleared(HardwareFault)
   /// A temperature sensor, in thousandths of a degree Celsius; `nil`: it cannot be read, or not for too long.
   case temperature(sensor: ComponentID, milliCelsius: Int64?)
+  /// The sensor of the parking bay of an EVSE.
+  case bay(evse: Int, occupied: Bool)
+  /// Somebody selected at the UI which EVSEs' transactions a master pass stops; `nil` means all.
+  case selection(evses: [Int]?)
 }
 
 /// What the core tells the hardware.
