@@ -86,10 +86,12 @@ extension Station {
       provisioning.reset = reset
     }
     guard reset.isScheduled else { return }
-    // Those that are Available become Unavailable, the others when their session ends (B12, step 3a).
-    for index in target.map({ [$0] }) ?? Array(evses.indices) {
+    // Those that are Available become Unavailable (B12, step 3a), but for those at which somebody who is authorized
+    // already may plug in. One whose session ends later says so (TC_B_41_CS), and takes nobody either.
+    let promised = Set(evses.filter { !$0.isConnected }.flatMap { $0.authorization?.evses ?? [] })
+    for index in target.map({ [$0] }) ?? Array(evses.indices) where !promised.contains(evses[index].id) {
       for connector in evses[index].connectors.indices
-      where evses[index].authorization == nil && evses[index].connectors[connector].status == .available {
+      where evses[index].connectors[connector].status == .available {
         evses[index].connectors[connector].isWithdrawn = true
       }
     }
