@@ -107,10 +107,14 @@ let package = Package(
     .testTarget(
       name: "CertificatesTests", dependencies: ["Certificates", "COpenSSL", "StationCore", "OCPP", "TestPKI"],
       swiftSettings: settings),
+    .target(
+      name: "CTLSPeer", path: "Tests/Support/CTLSPeer", cSettings: c,
+      linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
     .testTarget(
       name: "CSMSLinkTests",
       dependencies: nio + [
-        "CSMSLink", "StationCore", "Certificates", "COpenSSL",
+        "CSMSLink", "StationCore", "Certificates", "COpenSSL", "CTLSPeer",
+        .product(name: "NIOEmbedded", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOWebSocket", package: "swift-nio"),
       ], swiftSettings: settings),

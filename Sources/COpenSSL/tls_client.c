@@ -115,25 +115,37 @@ void tls_client_free(tls_client *client) {
   free(client);
 }
 
-int tls_client_add_root(tls_client *client, X509 *certificate) {
-  return X509_STORE_add_cert(SSL_CTX_get_cert_store(client->context), certificate);
+static X509 *certificate_of(const uint8_t *der, size_t count) {
+  return count <= LONG_MAX ? d2i_X509(NULL, &der, (long)count) : NULL;
 }
 
-int tls_client_add_intermediate(tls_client *client, X509 *certificate) {
-  if (!X509_up_ref(certificate)) return 0;
-  if (sk_X509_push(client->intermediates, certificate) > 0) return 1;
+int tls_client_add_root(tls_client *client, const uint8_t *der, size_t count) {
+  X509 *certificate = certificate_of(der, count);
+  int ok = certificate != NULL && X509_STORE_add_cert(SSL_CTX_get_cert_store(client->context), certificate);
+  X509_free(certificate);
+  return ok;
+}
+
+int tls_client_add_intermediate(tls_client *client, const uint8_t *der, size_t count) {
+  X509 *certificate = certificate_of(der, count);
+  if (certificate != NULL && sk_X509_push(client->intermediates, certificate) > 0) return 1;
   X509_free(certificate);
   return 0;
 }
 
-int tls_client_use_certificate(tls_client *client, X509 *certificate, EVP_PKEY *key) {
-  client->has_certificate = SSL_use_certificate(client->ssl, certificate) == 1 && SSL_use_PrivateKey(client->ssl, key) == 1 &&
-                            SSL_check_private_key(client->ssl) == 1;
+int tls_client_use_certificate(tls_client *client, const uint8_t *der, size_t count, EVP_PKEY *key) {
+  X509 *certificate = certificate_of(der, count);
+  client->has_certificate = certificate != NULL && SSL_use_certificate(client->ssl, certificate) == 1 &&
+                            SSL_use_PrivateKey(client->ssl, key) == 1;
+  X509_free(certificate);
   return client->has_certificate;
 }
 
-int tls_client_add_chain_certificate(tls_client *client, X509 *certificate) {
-  return (int)SSL_add1_chain_cert(client->ssl, certificate);
+int tls_client_add_chain_certificate(tls_client *client, const uint8_t *der, size_t count) {
+  X509 *certificate = certificate_of(der, count);
+  int ok = certificate != NULL && SSL_add1_chain_cert(client->ssl, certificate) == 1;
+  X509_free(certificate);
+  return ok;
 }
 
 int tls_client_set_session(tls_client *client, SSL_SESSION *session) { return SSL_set_session(client->ssl, session); }
@@ -286,10 +298,15 @@ int tls_client_was_resumed(const tls_client *client) { return SSL_session_reused
 const char *tls_client_version(const tls_client *client) { return SSL_get_version(client->ssl); }
 const char *tls_client_cipher(const tls_client *client) { return SSL_get_cipher_name(client->ssl); }
 
-X509 *tls_client_chain(const tls_client *client, int index) {
+size_t tls_client_chain(const tls_client *client, int index, uint8_t **der) {
   STACK_OF(X509) *chain = SSL_get0_verified_chain(client->ssl);
-  return chain != NULL && index >= 0 && index < sk_X509_num(chain) ? sk_X509_value(chain, index) : NULL;
+  *der = NULL;
+  if (chain == NULL || index < 0 || index >= sk_X509_num(chain)) return 0;
+  int count = i2d_X509(sk_X509_value(chain, index), der);
+  return count > 0 ? (size_t)count : 0;
 }
+
+void tls_client_free_der(uint8_t *der) { OPENSSL_free(der); }
 
 SSL_SESSION *tls_client_take_session(tls_client *client) {
   SSL_SESSION *session = client->session;

@@ -39,6 +39,8 @@ import StationCore
 public final class CSMSLink {
   private let eventLoop: any EventLoop
   private let limits: LinkLimits
+  private let files: TLSFiles?
+  private let sessions = TLSSessionCache()
   private let onEvent: (LinkEvent) -> Void
   private var connection: Connection?
   /// How many of the public calls are on the stack.
@@ -48,13 +50,15 @@ public final class CSMSLink {
 
   /// - Parameters:
   ///   - eventLoop: the loop all calls come on; a loop of NIOPosix.
+  ///   - files: certificates and keys; `nil`: there are none, and security profiles 2 and 3 give `noRoots`.
   ///   - onEvent: called on the loop, never from inside one of the calls below.
-  public convenience init(eventLoop: any EventLoop, onEvent: @escaping (LinkEvent) -> Void) {
-    self.init(eventLoop: eventLoop, limits: LinkLimits(), onEvent: onEvent)
+  public convenience init(eventLoop: any EventLoop, files: TLSFiles?, onEvent: @escaping (LinkEvent) -> Void) {
+    self.init(eventLoop: eventLoop, files: files, limits: LinkLimits(), onEvent: onEvent)
   }
 
-  init(eventLoop: any EventLoop, limits: LinkLimits, onEvent: @escaping (LinkEvent) -> Void) {
+  init(eventLoop: any EventLoop, files: TLSFiles?, limits: LinkLimits, onEvent: @escaping (LinkEvent) -> Void) {
     self.eventLoop = eventLoop
+    self.files = files
     self.limits = limits
     self.onEvent = onEvent
   }
@@ -67,7 +71,9 @@ public final class CSMSLink {
         emit(.down(.connectFailed("a connection exists already")))
         return
       }
-      let connection = Connection(request, eventLoop: eventLoop, limits: limits) { self.heard($0) }
+      let connection = Connection(
+        request, eventLoop: eventLoop, limits: limits, files: files, sessions: sessions
+      ) { self.heard($0) }
       self.connection = connection
       connection.start()
     }

@@ -27,7 +27,10 @@ final class Connection {
   private let request: ConnectionRequest
   private let eventLoop: any EventLoop
   private let limits: LinkLimits
+  private let files: TLSFiles?
+  private let sessions: TLSSessionCache
   private let report: (LinkEvent) -> Void
+  private var tls: TLSHandler?
   private var phase = Phase.connecting
   /// The sockets: several while an attempt tries the addresses of a name, one from then on.
   private var channels: [any Channel] = []
@@ -38,11 +41,14 @@ final class Connection {
   private var transportError: String?
 
   init(
-    _ request: ConnectionRequest, eventLoop: any EventLoop, limits: LinkLimits, report: @escaping (LinkEvent) -> Void
+    _ request: ConnectionRequest, eventLoop: any EventLoop, limits: LinkLimits, files: TLSFiles?,
+    sessions: TLSSessionCache, report: @escaping (LinkEvent) -> Void
   ) {
     self.request = request
     self.eventLoop = eventLoop
     self.limits = limits
+    self.files = files
+    self.sessions = sessions
     self.report = report
     assembler = MessageAssembler(maxMessageSize: max(request.maxMessageSize, 1))
   }
@@ -57,11 +63,10 @@ final class Connection {
       return end(.connectFailed(error.text))
     }
     if let problem = problemOfRequest { return end(.connectFailed(problem)) }
-    let transport: Transport
     do {
-      transport = try Transport(scheme: endpoint.scheme, securityProfile: request.securityProfile)
+      tls = try Transport(request, endpoint, files: files, sessions: sessions).tls
     } catch {
-      return end(.unsupported(error.text))
+      return end(error.reason)
     }
 
     let timeout = TimeAmount.milliseconds(min(max(request.timeout, 1), 3_600_000))
@@ -86,7 +91,7 @@ final class Connection {
       } else {
         bootstrap.connect(host: endpoint.host, port: endpoint.port)
       }
-    connected.assumeIsolated().whenComplete { self.connected($0, endpoint, transport) }
+    connected.assumeIsolated().whenComplete { self.connected($0, endpoint) }
   }
 
   private var problemOfRequest: String? {
@@ -107,7 +112,7 @@ final class Connection {
     return true
   }
 
-  private func connected(_ result: Result<any Channel, any Error>, _ endpoint: Endpoint, _ transport: Transport) {
+  private func connected(_ result: Result<any Channel, any Error>, _ endpoint: Endpoint) {
     guard case .connecting = phase else {
       if case .success(let channel) = result { channel.close(promise: nil) }
       return
@@ -120,7 +125,7 @@ final class Connection {
         endpoint: endpoint, identity: request.identity, password: request.basicAuthPassword,
         subprotocols: request.subprotocols, key: (0..<16).map { _ in .random(in: 0...255) })
       let pipeline = channel.pipeline.syncOperations
-      try pipeline.addHandlers(transport.makeHandlers(endpoint.host))
+      if let tls { try pipeline.addHandler(tls) }
       try pipeline.addHandler(HandshakeHandler(self, handshake))
       pipeline.writeAndFlush(NIOAny(channel.allocator.buffer(bytes: handshake.request)), promise: nil)
     } catch {
@@ -146,7 +151,7 @@ final class Connection {
     }
     timer?.cancel()
     phase = .open
-    report(.up(subprotocol: subprotocol, tls: nil))
+    report(.up(subprotocol: subprotocol, tls: tls?.session))
     guard context.channel.isActive else { return }
     if !rest.isEmpty { context.fireChannelRead(NIOAny(context.channel.allocator.buffer(bytes: rest))) }
     context.pipeline.syncOperations.removeHandler(handler, promise: nil)
@@ -248,6 +253,8 @@ final class Connection {
   /// Told by the handlers: something went wrong in the pipeline.
   func caught(_ error: any Error) {
     switch (phase, error) {
+    case (.handshaking, let error as TLSError):
+      end(.tls(error.failure, error.text))
     case (.open, NIOWebSocketError.invalidFrameLength):
       fail(.messageTooBig, "frame longer than \(request.maxMessageSize) bytes")
     case (.open, NIOWebSocketError.multiByteControlFrameLength):
@@ -296,6 +303,7 @@ final class Connection {
     timer = nil
     let sockets = channels
     channels = []
+    tls = nil
     for channel in sockets { channel.close(promise: nil) }
     report(.down(reason))
   }

@@ -9,6 +9,7 @@ struct Endpoint: Hashable {
   let scheme: Scheme
   /// A name or an IP address; an IPv6 address without its brackets.
   let host: String
+  let hostIsAddress: Bool
   let port: Int
   /// Value of the Host header: with brackets, and with the port when it is not the scheme's own.
   let hostHeader: String
@@ -53,6 +54,7 @@ struct Endpoint: Hashable {
 
     let (host, portText, isIPv6) = try Self.split(authority, fail)
     self.host = host
+    hostIsAddress = isIPv6 || isIPv4(host)
     let defaultPort = scheme == .ws ? 80 : 443
     if let portText, !portText.isEmpty {
       guard portText.count <= 5, portText.allSatisfy(\.isDigit),
@@ -140,6 +142,14 @@ struct Endpoint: Hashable {
       }
     }
     return String(decoding: result, as: UTF8.self)
+  }
+}
+
+/// Four decimal numbers up to 255 with dots between them.
+private func isIPv4(_ host: String) -> Bool {
+  let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+  return parts.count == 4 && parts.allSatisfy { part in
+    (1...3).contains(part.utf8.count) && part.utf8.allSatisfy(\.isDigit) && UInt8(part) != nil
   }
 }
 

@@ -16,6 +16,8 @@ func describe(_ error: any Error) -> String {
     return parts.isEmpty ? "no address of \(error.host) could be reached" : parts.joined(separator: "; ")
   case let error as SocketAddressError.UnknownHost:
     return "cannot resolve \"\(error.host)\": \(error.errorDescription)"
+  case let error as TLSError:
+    return error.text
   case let error as IOError:
     return String(cString: strerror(error.errnoCode))
   default:

@@ -156,7 +156,7 @@ private func lowercased(_ bytes: some Sequence<UInt8>) -> String {
 }
 
 /// The beginning of what was received, fit for a log line.
-private func excerpt(_ bytes: ArraySlice<UInt8>) -> String {
+func excerpt(_ bytes: ArraySlice<UInt8>) -> String {
   let shown = bytes.prefix(40).map { (0x20..<0x7F).contains($0) ? $0 : UInt8(ascii: ".") }
   return "\"\(String(decoding: shown, as: UTF8.self))\""
 }

@@ -9,9 +9,11 @@ struct ProcessRestart {
   private let program: String?
   /// Carries the boot reason to the next process under a supervisor.
   private let reasonFile: String
+  private let keyPassword: KeyPassword
 
   /// - Parameter arguments: those that the process was started with, without the program's name.
-  init(_ options: RuntimeOptions, _ arguments: [String]) {
+  init(_ options: RuntimeOptions, _ arguments: [String], _ keyPassword: KeyPassword) {
+    self.keyPassword = keyPassword
     isSupervised = options.isSupervised
     self.arguments = arguments
     reasonFile = options.dataDirectory + "/boot-reason"
@@ -44,6 +46,7 @@ struct ProcessRestart {
     }
     closeOnExec()
     ProcessSignals.handOver()
+    keyPassword.handOver()
     let all = ["stationd"] + arguments.filter { !$0.hasPrefix("--boot-reason=") } + ["--boot-reason=\(reason.rawValue)"]
     var pointers = all.map { strdup($0) }
     pointers.append(nil)

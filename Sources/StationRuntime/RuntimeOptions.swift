@@ -8,6 +8,7 @@ import StationCore
 /// | `data-dir` | directory of what survives | required |
 /// | `control-socket` | path of the Unix socket | `control.sock` in the data directory |
 /// | `certs-dir` | certificate directory | `certs` in the data directory |
+/// | `key-password-file` | file with the password of encrypted keys | the environment variable STATION_KEY_PASSWORD, else none |
 /// | `csms-url` | `ws://host:port[/path]`; the station id is appended | the network profiles of the device model |
 /// | `station-id` | identity towards the CSMS | SecurityCtrlr.Identity, else InternalCtrlr.ChargePointId |
 /// | `ocpp-version` | `ocpp2.0.1`: the only version offered | InternalCtrlr.SupportedOcppVersions |
@@ -26,6 +27,7 @@ public struct RuntimeOptions: Hashable, Sendable {
   public var configDirectory: String
   public var dataDirectory: String
   public var certsDirectory: String
+  public var keyPasswordFile: String?
   public var controlSocket: String
   public var csmsURL: String?
   public var stationID: String?
@@ -87,6 +89,7 @@ public struct RuntimeOptions: Hashable, Sendable {
     isSupervised = supervised
     if let value = values.removeValue(forKey: "certs-dir") { certsDirectory = value }
     if let value = values.removeValue(forKey: "control-socket") { controlSocket = value }
+    keyPasswordFile = values.removeValue(forKey: "key-password-file")
     csmsURL = values.removeValue(forKey: "csms-url")
     stationID = values.removeValue(forKey: "station-id")
     ocppVersion = values.removeValue(forKey: "ocpp-version")

@@ -33,7 +33,9 @@ public enum StationProcess {
     }
     let prepared: Prepared
     do {
-      prepared = try prepare(options, arguments, makeCore)
+      // First of all: no other program that is started gets to see it.
+      let keyPassword = try keyPassword(options)
+      prepared = try prepare(options, arguments, keyPassword, makeCore)
     } catch {
       for line in error.lines { complain(line) }
       return error.code
@@ -60,6 +62,7 @@ public enum StationProcess {
     var parts: StationRuntime.Parts
     var socket: ControlSocketFile
     var reports: LedgerReports
+    var keyPassword: KeyPassword
     /// What the service manager's watchdog is fed for, beside the loop: the ledger.
     let watchdog = Watchdog()
 
@@ -67,7 +70,8 @@ public enum StationProcess {
       let runtime = StationRuntime(parts, on: loop)
       let server = ControlServer(socket, on: loop)
       let desk = ControlDesk(runtime, server)
-      let link = CSMSLink(eventLoop: loop) { runtime.linkEvent($0) }
+      let files = TLSFiles(directory: options.certsDirectory, keyPassword: keyPassword.text)
+      let link = CSMSLink(eventLoop: loop, files: files) { runtime.linkEvent($0) }
       let service = ServiceNotifier.ofProcess(watchdog: watchdog, ledger: parts.ledger, on: loop) { level, text in
         runtime.write(level, text)
       }
@@ -105,7 +109,8 @@ public enum StationProcess {
   }
 
   private static func prepare(
-    _ options: RuntimeOptions, _ arguments: [String], _ makeCore: (StationStart, StationTime) -> any CoreMachine
+    _ options: RuntimeOptions, _ arguments: [String], _ keyPassword: KeyPassword,
+    _ makeCore: (StationStart, StationTime) -> any CoreMachine
   ) throws(Failure) -> Prepared {
     let clock = StationClock(scale: options.timeScale)
     let log = StationLog(level: options.logLevel)
@@ -137,7 +142,7 @@ public enum StationProcess {
     } catch {
       throw Failure(.dataDirectory, ["stationd: \(error.text)"])
     }
-    let restart = ProcessRestart(options, arguments)
+    let restart = ProcessRestart(options, arguments, keyPassword)
     if let left = restart.takeReasonLeftBehind() { bootReason = left }
 
     let now = clock.now
@@ -168,7 +173,15 @@ public enum StationProcess {
     } catch {
       throw Failure(.controlSocket, ["stationd: \(error)"])
     }
-    return Prepared(options: options, restart: restart, parts: parts, socket: socket, reports: reports)
+    return Prepared(options: options, restart: restart, parts: parts, socket: socket, reports: reports, keyPassword: keyPassword)
+  }
+
+  private static func keyPassword(_ options: RuntimeOptions) throws(Failure) -> KeyPassword {
+    do {
+      return try KeyPassword(file: options.keyPasswordFile)
+    } catch {
+      throw Failure(.configuration, ["stationd: \(error.text)"])
+    }
   }
 
   private static func load(

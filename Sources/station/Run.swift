@@ -26,6 +26,15 @@ struct Run: ParsableCommand {
   @Option(help: "Directory of certificates and keys. (default: certs in the data directory)")
   var certsDir: String?
 
+  @Option(
+    help:
+      "Password of encrypted keys, or PIN of the token. Others can see it for a moment: better STATION_KEY_PASSWORD or --key-password-file."
+  )
+  var keyPassword: String?
+
+  @Option(help: "File whose first line is that password, for instance a credential of the service manager.")
+  var keyPasswordFile: String?
+
   @Option(help: "Unix socket for `station ctl`. (default: control.sock in the data directory)")
   var controlSocket: String?
 
@@ -82,6 +91,8 @@ struct Run: ParsableCommand {
     arguments.set("config-dir", configDir)
     arguments.set("data-dir", dataDir)
     arguments.set("certs-dir", certsDir)
+    arguments.set("key-password", keyPassword)
+    arguments.set("key-password-file", keyPasswordFile)
     arguments.set("control-socket", controlSocket)
     arguments.set("csms-url", csmsUrl)
     arguments.set("station-id", stationId)

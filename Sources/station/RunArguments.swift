@@ -6,11 +6,13 @@ import Glibc
 /// command line wins. `STATION_SET` holds one setting per line.
 struct RunArguments {
   static let values = [
-    "config-dir", "data-dir", "certs-dir", "control-socket", "csms-url", "station-id", "ocpp-version", "overrides",
+    "config-dir", "data-dir", "certs-dir", "key-password-file", "control-socket", "csms-url", "station-id", "ocpp-version", "overrides",
     "log-level", "message-log", "journal", "time-scale", "simulation-state", "meters-dir", "relayd",
   ]
   static let list = "set"
   static let flag = "supervised"
+  /// Goes to `stationd` in its environment, since everybody can see arguments.
+  static let secret = "key-password"
 
   private var options: [String: String] = [:]
   private var settings: [String] = []
@@ -33,7 +35,7 @@ struct RunArguments {
         value = String(name[name.index(after: equals)...])
         name = String(name[..<equals])
       }
-      guard name == Self.list || Self.values.contains(name), let value = value ?? rest.next() else { return nil }
+      guard name == Self.list || name == Self.secret || Self.values.contains(name), let value = value ?? rest.next() else { return nil }
       set(name, value)
     }
   }
@@ -66,6 +68,7 @@ struct RunArguments {
   /// Becomes `stationd`. Returns only by ending the process, with code 1 and one line when there is no `stationd`.
   func execute() -> Never {
     let path = environmentVariable("STATIOND") ?? Self.besideThisProgram ?? "stationd"
+    if let secret = options[Self.secret] { setenv(Self.variable(Self.secret), secret, 1) }
     var pointers = (["stationd"] + resolved(environment: environmentVariable)).map { strdup($0) }
     pointers.append(nil)
     execv(path, pointers)

@@ -1,3 +1,4 @@
+import StationCore
 import Testing
 
 @testable import CSMSLink
@@ -92,12 +93,23 @@ import Testing
 
   @Test(arguments: [
     (1, "wss://h", "without TLS"), (2, "ws://h", "needs TLS"), (3, "ws://h", "needs TLS"),
-    (2, "wss://h", "this build does not have"), (3, "wss://h", "this build does not have"),
+    (2, "wss://h", "no certificate directory"), (3, "wss://h", "no certificate directory"),
     (0, "ws://h", "does not exist"), (4, "wss://h", "does not exist"),
   ])
   func namesWhatTheTransportLacks(_ profile: Int, _ url: String, _ part: String) throws {
-    let scheme = try Endpoint(url: url, identity: "x").scheme
-    let error = #expect(throws: Transport.Unsupported.self) { try Transport(scheme: scheme, securityProfile: profile) }
-    #expect(error?.text.contains(part) == true)
+    let request = ConnectionRequest(
+      url: url, identity: "x", basicAuthPassword: nil, subprotocols: ["ocpp2.0.1"], securityProfile: profile,
+      timeout: 1000, maxMessageSize: 1000)
+    let endpoint = try Endpoint(url: url, identity: "x")
+    let error = #expect(throws: Transport.Refusal.self) {
+      try Transport(request, endpoint, files: nil, sessions: TLSSessionCache())
+    }
+    let text: String? =
+      switch error?.reason {
+      case .unsupported(let text): text
+      case .tls(.noRoots, let text): text
+      default: nil
+      }
+    #expect(text?.contains(part) == true)
   }
 }

@@ -17,14 +17,14 @@ final class LinkUnderTest: Sendable {
   private let state: NIOLoopBoundBox<State>
   private let events: TestQueue<LinkEvent>
 
-  init(closeWait: TimeAmount = .seconds(20), unsentBytes: Int = 1 << 20) async throws {
+  init(closeWait: TimeAmount = .seconds(20), unsentBytes: Int = 1 << 20, files: TLSFiles? = nil) async throws {
     let loop = Loops.link
     state = .makeBoxSendingValue(State(), eventLoop: loop)
     events = TestQueue(loop, "link event")
     let limits = (closeWait, unsentBytes)
     try await loop.submit { [state, events] in
       state.value.link = CSMSLink(
-        eventLoop: loop, limits: LinkLimits(closeWait: limits.0, unsentBytes: limits.1)
+        eventLoop: loop, files: files, limits: LinkLimits(closeWait: limits.0, unsentBytes: limits.1)
       ) { event in
         loop.preconditionInEventLoop()
         precondition(!state.value.isInCall, "event from inside a call")
@@ -50,11 +50,11 @@ final class LinkUnderTest: Sendable {
 
   func connect(
     _ url: String, identity: String = "CS001", password: String? = nil, subprotocols: [String] = ["ocpp2.0.1"],
-    profile: Int = 1, timeout: Int64 = 60_000, maxMessageSize: Int = 65_536
+    profile: Int = 1, timeout: Int64 = 60_000, maxMessageSize: Int = 65_536, tls: TLSOptions = TLSOptions()
   ) {
     let request = ConnectionRequest(
       url: url, identity: identity, basicAuthPassword: password, subprotocols: subprotocols, securityProfile: profile,
-      timeout: timeout, maxMessageSize: maxMessageSize)
+      timeout: timeout, maxMessageSize: maxMessageSize, tls: tls)
     run { $0.connect(request) }
   }
 
@@ -78,6 +78,14 @@ extension LinkEvent {
 
   /// The reason of `.down`.
   var downReason: LinkDownReason? { if case .down(let reason) = self { reason } else { nil } }
+
+  /// How a TLS connection failed.
+  var tlsFailure: (failure: TLSFailure, text: String)? {
+    if case .tls(let failure, let text) = downReason { (failure, text) } else { nil }
+  }
+
+  /// The session of `.up`.
+  var tlsSession: TLSSession? { if case .up(_, let session) = self { session } else { nil } }
 
   /// The text of a `.down` with `badHandshake`, `connectFailed`, `lost` or `unsupported`.
   var problem: String? {

@@ -26,10 +26,15 @@ final class Peer: Sendable {
   private let listener: any Channel
   private let accepted: TestQueue<Accepted>
   let port: Int
-  var url: String { "ws://127.0.0.1:\(port)/ocpp" }
+  private let isTLS: Bool
+  var url: String { url(host: "127.0.0.1") }
+  func url(host: String) -> String { "\(isTLS ? "wss" : "ws")://\(host):\(port)/ocpp" }
 
-  /// - Parameter accepts: false leaves connections in the backlog of one.
-  init(accepts: Bool = true) async throws {
+  /// - Parameters:
+  ///   - accepts: false leaves connections in the backlog of one.
+  ///   - tls: TLS in front of it.
+  init(accepts: Bool = true, tls: ServerContext? = nil) async throws {
+    isTLS = tls != nil
     let accepted = TestQueue<Accepted>(Loops.peer, "connection to the peer")
     self.accepted = accepted
     listener = try await ServerBootstrap(group: Loops.peer)
@@ -38,6 +43,7 @@ final class Peer: Sendable {
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           let chunks = TestQueue<Chunk>(Loops.peer, "bytes from the link")
+          if let tls { try channel.pipeline.syncOperations.addHandler(try TLSServerHandler(tls)) }
           try channel.pipeline.syncOperations.addHandler(ChunkHandler(chunks))
           accepted.push(Accepted(channel: channel, chunks: chunks))
         }
@@ -102,6 +108,18 @@ final class PeerConnection {
   init(_ accepted: Peer.Accepted) {
     channel = accepted.channel
     chunks = accepted.chunks
+  }
+
+  /// Looks at the server's side of TLS, or has it do something, on its loop.
+  func tls<T: Sendable>(_ body: @escaping @Sendable (TLSServer) throws -> T) async throws -> T {
+    let channel = channel
+    return try await channel.eventLoop.submit {
+      let pipeline = channel.pipeline.syncOperations
+      let handler = try pipeline.handler(type: TLSServerHandler.self)
+      let result = try body(handler.server)
+      handler.flushOutput(try pipeline.context(handler: handler))
+      return result
+    }.get()
   }
 
   // MARK: Reading

@@ -45,16 +45,16 @@ struct tls_client_options {
 tls_client *tls_client_new(const struct tls_client_options *options);
 void tls_client_free(tls_client *client);
 
-// MARK: Before the first byte. These take references of their own and give 1, or 0 with an error in the queue.
+// MARK: Before the first byte. Certificates are DER. 1, or 0 with an error in the queue.
 
 // A trust anchor, whether self-signed or not.
-int tls_client_add_root(tls_client *client, X509 *certificate);
+int tls_client_add_root(tls_client *client, const uint8_t *der, size_t count);
 // Completes chains, trusted for nothing.
-int tls_client_add_intermediate(tls_client *client, X509 *certificate);
-// The certificate to send when the server asks for one.
-int tls_client_use_certificate(tls_client *client, X509 *certificate, EVP_PKEY *key);
+int tls_client_add_intermediate(tls_client *client, const uint8_t *der, size_t count);
+// The certificate to send when the server asks for one. Takes a reference to the key.
+int tls_client_use_certificate(tls_client *client, const uint8_t *der, size_t count, EVP_PKEY *key);
 // What is sent behind it.
-int tls_client_add_chain_certificate(tls_client *client, X509 *certificate);
+int tls_client_add_chain_certificate(tls_client *client, const uint8_t *der, size_t count);
 // Offers to resume. Only for a session that was verified with the same trust.
 int tls_client_set_session(tls_client *client, SSL_SESSION *session);
 
@@ -88,8 +88,10 @@ int tls_client_was_asked_for_certificate(const tls_client *client);
 int tls_client_was_resumed(const tls_client *client);
 const char *tls_client_version(const tls_client *client);
 const char *tls_client_cipher(const tls_client *client);
-// The verified chain, leaf first, the trust anchor last; NULL behind its end and for a resumed session. Borrowed.
-X509 *tls_client_chain(const tls_client *client, int index);
+// Of the verified chain, leaf first, the trust anchor last, the one at `index` as DER, which the caller frees with
+// `tls_client_free_der`; its length. 0 behind the end and for a resumed session.
+size_t tls_client_chain(const tls_client *client, int index, uint8_t **der);
+void tls_client_free_der(uint8_t *der);
 // The newest session that can be resumed later, owned by the caller; NULL when there is none since the last call.
 SSL_SESSION *tls_client_take_session(tls_client *client);
 

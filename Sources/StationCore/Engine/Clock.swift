@@ -60,6 +60,15 @@ extension Station {
   /// Where `wallTime` comes from.
   public var clockSource: ClockSource { clock.source }
 
+  /// The time for the validity of the CSMS' certificate. While the clock is unset, what the ledger has seen is a floor; not
+  /// above a plausible clock of the machine, so that a time that was recorded in error does not lock the station out
+  /// once somebody has put the clock right.
+  var verificationTime: VerificationTime {
+    guard clock.source == .unset else { return .known(wallTime) }
+    let floor = now.wall >= Clock.earliest ? min(clock.recorded, now.wall) : clock.recorded
+    return .atLeast(max(floor, Clock.earliest))
+  }
+
   /// For a message made now: the boot to remember with it, when its time stamps will have to be re-based.
   mutating func unknownTimeBoot() -> Int64? {
     guard clock.source == .unset else { return nil }

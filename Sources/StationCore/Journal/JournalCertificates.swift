@@ -7,15 +7,37 @@ extension TLSOptions {
     .members([
       "allowWildcards": .bool(allowWildcards), "withoutRoot": withoutRoot.map { .string($0) },
       "clientCertificate": clientCertificate.map { .string($0) },
-      "maxFragmentLength": maxFragmentLength.map { .int($0) },
+      "maxFragmentLength": maxFragmentLength.map { .int($0) }, "time": time?.journal,
     ])
   }
 
   init(journal fields: JournalFields) throws(JournalError) {
+    var time: VerificationTime?
+    if let value = fields.optional("time") {
+      time = try VerificationTime(journal: JournalFields(value, "\(fields.place).time"))
+    }
     self.init(
       allowWildcards: try fields.bool("allowWildcards"), withoutRoot: try fields.stringIfPresent("withoutRoot"),
       clientCertificate: try fields.stringIfPresent("clientCertificate"),
-      maxFragmentLength: try fields.intIfPresent("maxFragmentLength"))
+      maxFragmentLength: try fields.intIfPresent("maxFragmentLength"),
+      time: time)
+  }
+}
+
+extension VerificationTime {
+  var journal: JSONValue {
+    switch self {
+    case .known(let time): .members(["known": .integer(time)])
+    case .atLeast(let time): .members(["atLeast": .integer(time)])
+    }
+  }
+
+  init(journal fields: JournalFields) throws(JournalError) {
+    if let time = try fields.int64IfPresent("known") {
+      self = .known(time)
+    } else {
+      self = .atLeast(try fields.int64("atLeast"))
+    }
   }
 }
 
@@ -26,6 +48,7 @@ extension TLSSession {
       "clientCertificate": clientCertificate.map { .string($0) },
       "serverChain": .array(
         serverChain.map { .members(["subject": .string($0.subject), "notAfter": .integer($0.notAfter)]) }),
+      "isResumed": .bool(isResumed), "ocsp": ocsp.map { .string($0) },
     ])
   }
 
@@ -37,7 +60,8 @@ extension TLSSession {
     }
     self.init(
       version: try fields.string("version"), cipher: try fields.string("cipher"), root: try fields.string("root"),
-      clientCertificate: try fields.stringIfPresent("clientCertificate"), serverChain: chain)
+      clientCertificate: try fields.stringIfPresent("clientCertificate"), serverChain: chain,
+      isResumed: try fields.bool("isResumed"), ocsp: try fields.stringIfPresent("ocsp"))
   }
 }
 

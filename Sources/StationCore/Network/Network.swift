@@ -131,6 +131,7 @@ extension Station {
     }
     var tls = TLSOptions(allowWildcards: flag(Setting.allowCSMSTLSWildcards, default: false))
     if profile.securityProfile >= 2 {
+      tls.time = verificationTime
       if !attempt.usesOldRoot { tls.withoutRoot = network.root?.old }
       let length = number(Setting.maxFragmentLength, default: 0)
       if [512, 1024, 2048, 4096].contains(length) { tls.maxFragmentLength = length }

@@ -50,16 +50,28 @@ public struct TLSOptions: Hashable, Sendable {
   public var clientCertificate: String?
   /// Asks for records of at most this many bytes, RFC 6066: 512, 1024, 2048 or 4096. `nil` does not ask.
   public var maxFragmentLength: Int?
+  /// What counts as now for the validity of certificates. `nil`: the machine's clock, as a known time.
+  public var time: VerificationTime?
 
   public init(
     allowWildcards: Bool = false, withoutRoot: String? = nil, clientCertificate: String? = nil,
-    maxFragmentLength: Int? = nil
+    maxFragmentLength: Int? = nil, time: VerificationTime? = nil
   ) {
     self.allowWildcards = allowWildcards
     self.withoutRoot = withoutRoot
     self.clientCertificate = clientCertificate
     self.maxFragmentLength = maxFragmentLength
+    self.time = time
   }
+}
+
+/// The time at which a certificate is looked at, Unix time in milliseconds.
+public enum VerificationTime: Hashable, Sendable {
+  case known(Int64)
+  /// The clock is not set, but it is no earlier than this. A certificate that has ended by then is refused; one that has
+  /// not begun by then is taken, because it may be valid now: otherwise a station whose time comes from the CSMS would
+  /// never reach it.
+  case atLeast(Int64)
 }
 
 /// What a TLS handshake came to.
@@ -68,12 +80,17 @@ public struct TLSSession: Hashable, Sendable {
   public var version: String
   /// OpenSSL's name of the cipher suite.
   public var cipher: String
-  /// Fingerprint of the CSMS root that the server's chain ends in; empty when the session was resumed.
+  /// Fingerprint of the CSMS root that the server's chain ends in. A resumed session tells what its full handshake found,
+  /// here and in `serverChain`.
   public var root: String
   /// Fingerprint of the client certificate that was sent.
   public var clientCertificate: String?
   /// The end of validity of what the server presented, Unix time in milliseconds, leaf first.
   public var serverChain: [ServerCertificate]
+  /// No full handshake: the session of an earlier one was resumed.
+  public var isResumed: Bool
+  /// What became of a stapled OCSP answer: `good`, or `ignored: ` and why; `nil` when the server gave none.
+  public var ocsp: String?
 
   public struct ServerCertificate: Hashable, Sendable {
     public var subject: String
@@ -86,13 +103,15 @@ public struct TLSSession: Hashable, Sendable {
 
   public init(
     version: String, cipher: String, root: String = "", clientCertificate: String? = nil,
-    serverChain: [ServerCertificate] = []
+    serverChain: [ServerCertificate] = [], isResumed: Bool = false, ocsp: String? = nil
   ) {
     self.version = version
     self.cipher = cipher
     self.root = root
     self.clientCertificate = clientCertificate
     self.serverChain = serverChain
+    self.isResumed = isResumed
+    self.ocsp = ocsp
   }
 }
 

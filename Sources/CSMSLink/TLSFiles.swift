@@ -1,0 +1,79 @@
+import Certificates
+import StationCore
+
+/// Where the link finds certificates and keys. They are read at every connection, so what was installed or put there
+/// counts at the next one.
+public struct TLSFiles: Sendable {
+  public var folder: CertificateFolder
+  /// Of encrypted keys, and the PIN of tokens whose URI has none; `nil`: there is none.
+  public var keyPassword: String?
+
+  /// - Parameter directory: the certificate directory; it need not exist.
+  public init(directory: String, keyPassword: String? = nil) {
+    folder = CertificateFolder(path: directory)
+    self.keyPassword = keyPassword
+  }
+}
+
+/// What the server's certificate is verified against.
+struct TLSTrust {
+  var roots: [Certificate]
+  /// They complete chains and are trusted for nothing.
+  var intermediates: [Certificate]
+
+  /// - Parameter withoutRoot: fingerprint of the root that does not count.
+  /// - Throws: when there is no root left, since then nothing can be verified.
+  init(_ folder: CertificateFolder, withoutRoot: String?) throws(TLSError) {
+    let contents = folder.roots(.csmsRoot)
+    roots = contents.certificates.filter { $0.fingerprint != withoutRoot }
+    intermediates = folder.intermediates().certificates
+    guard roots.isEmpty else { return }
+    let problem = contents.problems.first.map { ": \($0)" } ?? ""
+    throw TLSError(
+      .noRoots,
+      contents.certificates.isEmpty
+        ? "no CSMS root certificate is installed, so the CSMS cannot be verified\(problem)"
+        : "no CSMS root certificate is left without the one that does not count here")
+  }
+}
+
+/// The client certificate of one connection with its key.
+struct TLSIdentity {
+  var own: CertificateFolder.Own
+  var key: PrivateKey
+  var fingerprint: String { own.leaf.fingerprint }
+
+  /// - Parameter fingerprint: the one to take; `nil`: the newest that is valid, else the newest, since an expired one is
+  ///   still shown (A00.FR.430).
+  /// - Throws: when there is none, or its key cannot be opened.
+  init(_ files: TLSFiles, fingerprint: String?, time: VerificationTime) throws(TLSError) {
+    let contents = files.folder.own(.chargingStation)
+    let found: CertificateFolder.Own?
+    if let fingerprint {
+      found = contents.certificates.first { $0.leaf.fingerprint == fingerprint }
+    } else {
+      found = contents.certificates.first { $0.leaf.isValid(at: time) } ?? contents.certificates.first
+    }
+    guard let found else {
+      let which = fingerprint.map { "with fingerprint \($0) " } ?? ""
+      let problem = contents.problems.first.map { ": \($0)" } ?? ""
+      throw TLSError(.noClientCertificate, "no client certificate \(which)is in client/csms\(problem)")
+    }
+    own = found
+    do throws(PrivateKeyError) {
+      key = try PrivateKey(path: "\(files.folder.path)/\(found.keyFile)", password: files.keyPassword)
+    } catch {
+      throw TLSError(.noClientCertificate, error.text)
+    }
+  }
+}
+
+extension Certificate {
+  /// It may be valid: with a clock that is not set, a later beginning does not count against it.
+  func isValid(at time: VerificationTime) -> Bool {
+    switch time {
+    case .known(let now): (notBefore...max(notBefore, notAfter)).contains(now)
+    case .atLeast(let floor): floor <= notAfter
+    }
+  }
+}
