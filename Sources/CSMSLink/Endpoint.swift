@@ -148,9 +148,10 @@ struct Endpoint: Hashable {
 /// Four decimal numbers up to 255 with dots between them.
 private func isIPv4(_ host: String) -> Bool {
   let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-  return parts.count == 4 && parts.allSatisfy { part in
-    (1...3).contains(part.utf8.count) && part.utf8.allSatisfy(\.isDigit) && UInt8(part) != nil
-  }
+  return parts.count == 4
+    && parts.allSatisfy { part in
+      (1...3).contains(part.utf8.count) && part.utf8.allSatisfy(\.isDigit) && UInt8(part) != nil
+    }
 }
 
 /// A URL or identity with which no connection can be made; `text` says what is wrong and where.

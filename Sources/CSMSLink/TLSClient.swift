@@ -55,7 +55,8 @@ final class TLSClient {
     let made = host.withCString { host in
       var settings = tls_client_options(
         host: host, host_is_address: endpoint.hostIsAddress ? 1 : 0, allow_wildcards: options.allowWildcards ? 1 : 0,
-        time: seconds, time_is_floor: floor ? 1 : 0, max_fragment_length: Int32(clamping: options.maxFragmentLength ?? 0))
+        time: seconds, time_is_floor: floor ? 1 : 0,
+        max_fragment_length: Int32(clamping: options.maxFragmentLength ?? 0))
       return tls_client_new(&settings)
     }
     guard let made else { throw TLSError(.other, "TLS cannot begin: \(takeOpenSSLErrors() ?? "out of memory")") }

@@ -45,7 +45,9 @@ struct Transport {
   private static func client(
     _ request: ConnectionRequest, _ endpoint: Endpoint, _ files: TLSFiles?, _ sessions: TLSSessionCache
   ) throws(TLSError) -> TLSClient {
-    guard let files else { throw TLSError(.noRoots, "there is no certificate directory, so the CSMS cannot be verified") }
+    guard let files else {
+      throw TLSError(.noRoots, "there is no certificate directory, so the CSMS cannot be verified")
+    }
     let options = request.tls
     let time = options.time ?? .known(machineTime)
     return try TLSClient(

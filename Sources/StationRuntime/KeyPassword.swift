@@ -55,7 +55,9 @@ struct KeyPassword {
     var buffer = [UInt8](repeating: 0, count: maxLength + 2)
     var count = 0
     while count < buffer.count {
-      let got = buffer.withUnsafeMutableBytes { read(descriptor, $0.baseAddress?.advanced(by: count), $0.count - count) }
+      let got = buffer.withUnsafeMutableBytes {
+        read(descriptor, $0.baseAddress?.advanced(by: count), $0.count - count)
+      }
       if got < 0, errno == EINTR { continue }
       guard got >= 0 else { throw Problem(text: "--key-password-file \(path): \(String(cString: strerror(errno)))") }
       if got == 0 { break }

@@ -173,7 +173,8 @@ public enum StationProcess {
     } catch {
       throw Failure(.controlSocket, ["stationd: \(error)"])
     }
-    return Prepared(options: options, restart: restart, parts: parts, socket: socket, reports: reports, keyPassword: keyPassword)
+    return Prepared(
+      options: options, restart: restart, parts: parts, socket: socket, reports: reports, keyPassword: keyPassword)
   }
 
   private static func keyPassword(_ options: RuntimeOptions) throws(Failure) -> KeyPassword {

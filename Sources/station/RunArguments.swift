@@ -6,7 +6,8 @@ import Glibc
 /// command line wins. `STATION_SET` holds one setting per line.
 struct RunArguments {
   static let values = [
-    "config-dir", "data-dir", "certs-dir", "key-password-file", "control-socket", "csms-url", "station-id", "ocpp-version", "overrides",
+    "config-dir", "data-dir", "certs-dir", "key-password-file", "control-socket", "csms-url", "station-id",
+    "ocpp-version", "overrides",
     "log-level", "message-log", "journal", "time-scale", "simulation-state", "meters-dir", "relayd",
   ]
   static let list = "set"
@@ -35,7 +36,8 @@ struct RunArguments {
         value = String(name[name.index(after: equals)...])
         name = String(name[..<equals])
       }
-      guard name == Self.list || name == Self.secret || Self.values.contains(name), let value = value ?? rest.next() else { return nil }
+      guard name == Self.list || name == Self.secret || Self.values.contains(name), let value = value ?? rest.next()
+      else { return nil }
       set(name, value)
     }
   }

@@ -125,7 +125,8 @@ import Testing
     #expect(try await link.next().problem?.contains("cannot be the name") == true)
     link.connect("wss://127.0.0.1:1", profile: 2)
     #expect(
-      try await link.next() == .down(.unsupported("security profile 2 needs TLS, which this build does not have")))
+      try await link.next()
+        == .down(.tls(.noRoots, "there is no certificate directory, so the CSMS cannot be verified")))
     #expect(try await link.rest().isEmpty)
   }
 

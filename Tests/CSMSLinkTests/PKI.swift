@@ -20,7 +20,8 @@ final class Identity: @unchecked Sendable {
   ///   - names: as in openssl.cnf, `DNS:a.example,IP:127.0.0.1`.
   ///   - days: validity, in days from now.
   init(
-    _ commonName: String, by issuer: Identity? = nil, names: String? = nil, key: String = "EC", digest: String = "SHA256",
+    _ commonName: String, by issuer: Identity? = nil, names: String? = nil, key: String = "EC",
+    digest: String = "SHA256",
     days: ClosedRange<Int64> = -1...30, isCA: Bool = false, usage: String? = nil, mustStaple: Bool = false
   ) throws {
     self.issuer = issuer
@@ -105,7 +106,8 @@ final class CertificateDirectory: Sendable {
     try write("ca/csms/CSMS_ROOT_CA.pem", roots.map(\.pem).joined())
   }
 
-  func addClient(_ identity: Identity, name: String = "client", chain: [Identity] = [], password: String? = nil) throws {
+  func addClient(_ identity: Identity, name: String = "client", chain: [Identity] = [], password: String? = nil) throws
+  {
     try write("client/csms/\(name).pem", ([identity] + chain).map(\.pem).joined())
     try write("client/csms/\(name).key", identity.keyPEM(password: password))
   }

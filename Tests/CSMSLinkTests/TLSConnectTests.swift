@@ -50,15 +50,16 @@ import Testing
 
   /// Once per way to name the server.
   // Proves: A00.FR.309
-  @Test(arguments: [
-    ("127.0.0.1", "IP:127.0.0.1", "other", ""),
-    // The common name counts, as OCPP wants it.
-    ("127.0.0.1", nil, "127.0.0.1", ""),
-    ("localhost", "DNS:localhost", "other", "localhost"),
-    ("localhost", nil, "localhost", "localhost"),
-    ("localhost", "DNS:vpn.example", "localhost", "localhost"),
-    ("LOCALHOST", "DNS:localhost", "other", "LOCALHOST"),
-  ] as [(String, String?, String, String)])
+  @Test(
+    arguments: [
+      ("127.0.0.1", "IP:127.0.0.1", "other", ""),
+      // The common name counts, as OCPP wants it.
+      ("127.0.0.1", nil, "127.0.0.1", ""),
+      ("localhost", "DNS:localhost", "other", "localhost"),
+      ("localhost", nil, "localhost", "localhost"),
+      ("localhost", "DNS:vpn.example", "localhost", "localhost"),
+      ("LOCALHOST", "DNS:localhost", "other", "LOCALHOST"),
+    ] as [(String, String?, String, String)])
   func namesOfTheServer(host: String, names: String?, commonName: String, indicated: String) async throws {
     let root = try Identity.authority("CSMS root")
     let server = try Identity(commonName, by: root, names: names)
