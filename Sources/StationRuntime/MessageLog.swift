@@ -48,8 +48,10 @@ public final class MessageLog {
     case .array(let items): return .array(items.map(redacted))
     case .object(var members):
       let hidesValue = value["variable"]?["name"]?.stringValue.map(isSecret) ?? false
+      let isKeyCode = value["type"] == "KeyCode"  // C04.FR.04
       for index in members.indices {
-        if isSecret(members[index].name) || (hidesValue && members[index].name == "attributeValue") {
+        let name = members[index].name
+        if isSecret(name) || (hidesValue && name == "attributeValue") || (isKeyCode && name == "idToken") {
           members[index].value = "***"
         } else {
           members[index].value = redacted(members[index].value)

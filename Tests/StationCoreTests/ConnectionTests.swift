@@ -59,7 +59,7 @@ struct ConnectionTests {
     #expect(bench.connectRequests.count == attempts + 1)
   }
 
-  // Proves: E04.FR.01, E04.FR.02, E04.FR.03, E11.FR.01, E11.FR.02, E11.FR.07, E12.FR.01, E12.FR.02, C15.FR.08, TC_E_40_CS
+  // Proves: E04.FR.01, E04.FR.02, E04.FR.03, E11.FR.01, E11.FR.02, E11.FR.07, E12.FR.01, E12.FR.02, C15.FR.02, C15.FR.08, TC_E_40_CS
   @Test func offlineSessionIsDeliveredWholeAndInOrder() {
     let bench = StationBench([
       "TxCtrlr/TxStartPoint": "EVConnected", "TxCtrlr/TxStopPoint": "EVConnected",
@@ -113,7 +113,7 @@ struct ConnectionTests {
     #expect(payload?["offline"] == true)
   }
 
-  // Proves: E13.FR.02, E13.FR.03, E13.FR.04, TC_E_41_CS, TC_E_50_CS
+  // Proves: E13.FR.01, E13.FR.02, E13.FR.03, E13.FR.04, TC_E_41_CS, TC_E_50_CS
   @Test func failedDeliveryIsRetriedThenGivenUp() {
     let bench = StationBench([
       "TxCtrlr/TxStartPoint": "EVConnected", "OCPPCommCtrlr/MessageAttempts.TransactionEvent": "3",

@@ -154,7 +154,7 @@ struct LocalAuthorizationTests {
     #expect(off.call("ClearCache", [:])?.text("status") == "Rejected")
   }
 
-  // Proves: C13.FR.02, C13.FR.03, C13.FR.04, C15.FR.01
+  // Proves: C13.FR.03
   @Test func offlineACachedTokenIsBelievedAndAnUnknownOneIsNot() {
     let bench = StationBench(settings).boot()
     session(bench)
@@ -188,7 +188,7 @@ struct LocalAuthorizationTests {
 
   // MARK: Local list
 
-  // Proves: D01.FR.01, D01.FR.02, D01.FR.10, D01.FR.15, D01.FR.16, D01.FR.17, D02.FR.01, D02.FR.02, TC_D_01_CS, TC_D_02_CS, TC_D_03_CS, TC_D_07_CS, TC_D_08_CS
+  // Proves: D01.FR.01, D01.FR.02, D01.FR.10, D01.FR.15, D01.FR.16, D01.FR.17, D01.FR.19, D02.FR.01, D02.FR.02, TC_D_01_CS, TC_D_02_CS, TC_D_03_CS, TC_D_07_CS, TC_D_08_CS
   @Test func theListIsReplacedUpdatedAndKept() {
     let bench = StationBench(settings).boot()
     let version: JSONValue = [:]

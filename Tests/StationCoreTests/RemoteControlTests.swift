@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Remote control, availability, limits")
 struct RemoteControlTests {
-  // Proves: F01.FR.01, F01.FR.13, F01.FR.19, F01.FR.25, F03.FR.03, F03.FR.07, TC_F_01_CS, TC_F_08_CS
+  // Proves: F01.FR.01, F01.FR.13, F01.FR.19, F01.FR.24, F01.FR.25, F03.FR.03, F03.FR.07, TC_F_01_CS, TC_F_08_CS
   @Test func remoteStartAndStopWithCableFirst() {
     let bench = StationBench([
       "TxCtrlr/TxStartPoint": "EVConnected", "TxCtrlr/TxStopPoint": "Authorized",
@@ -73,7 +73,7 @@ struct RemoteControlTests {
     #expect(trigger("MeterValues", ["id": 9]) == "Rejected")
   }
 
-  // Proves: G03.FR.03, G03.FR.05, G03.FR.08, G04.FR.01, G04.FR.06, B11.FR.02, TC_G_03_CS, TC_G_11_CS, TC_G_18_CS
+  // Proves: B01.FR.07, G01.FR.02, G03.FR.03, G03.FR.05, G03.FR.08, G04.FR.01, G04.FR.06, B11.FR.02, TC_G_03_CS, TC_G_11_CS, TC_G_18_CS
   @Test func availabilityIsScheduledAndSurvives() {
     let bench = StationBench(["TxCtrlr/TxStartPoint": "EVConnected", "TxCtrlr/TxStopPoint": "EVConnected"]).boot()
     bench.plugIn()

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Transactions: start and stop points, sessions")
 struct TransactionTests {
-  // Proves: E02.FR.01, E02.FR.05, E02.FR.13, E02.FR.20, C01.FR.02, E07.FR.02, E06.FR.10, TC_E_03_CS, TC_E_06_CS
+  // Proves: G01.FR.03, G01.FR.04, E02.FR.01, E02.FR.05, E02.FR.13, E02.FR.20, C01.FR.02, E07.FR.02, E06.FR.10, TC_E_03_CS, TC_E_06_CS
   @Test func cableFirstThenTokenChargesAndStops() {
     let bench = StationBench(["TxCtrlr/TxStartPoint": "EVConnected", "TxCtrlr/TxStopPoint": "EVConnected"]).boot()
     bench.meter(wattHours: 1000)

@@ -141,6 +141,15 @@ struct LogTests {
     #expect(rest.hasSuffix("info again\n"))
   }
 
+  // Proves: C04.FR.04
+  @Test func theMessageLogHidesKeyCodes() {
+    let tokens = [("4711", "KeyCode"), ("CAFE", "ISO14443")].map { #"{"idToken":"\#($0)","type":"\#($1)"}"# }
+    let frame = #"[2,"1","Authorize",{"idToken":\#(tokens[0]),"x":\#(tokens[1])}]"#
+    let line = String(decoding: MessageLog.line(Array(frame.utf8), .outgoing, wall: 0), as: UTF8.self)
+    #expect(!line.contains("4711"))
+    #expect(line.contains("CAFE"))
+  }
+
   // Proves: A01 (the password never leaves the station in a log)
   @Test func theMessageLogHidesThePassword() {
     func log(_ frame: String) -> String {

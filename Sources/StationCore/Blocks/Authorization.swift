@@ -92,6 +92,10 @@ extension Station {
     }
     guard isOnline else {
       if let known { return log(.info, "token refused offline: known here as \(known.info.status.rawValue)") }
+      // C13.FR.06: unknown is who is in neither; an entry that has expired is in the list.
+      if listIsEnabled, localList.entries[token.storageKey] != nil {
+        return log(.info, "token refused offline: its entry in the local list has expired")
+      }
       return authorizeOffline(token, served: served, remoteStart: remoteStart)
     }
     if let known, known.info.status != .accepted, isLocalEnough,

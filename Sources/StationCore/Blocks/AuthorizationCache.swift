@@ -123,7 +123,8 @@ extension Station {
 
   /// The CSMS has said what it thinks of a token (C10.FR.01, C10.FR.04-05).
   mutating func remember(_ token: IdTokenType, _ info: IdTokenInfoType) {
-    guard cacheIsEnabled, token.type != .noAuthorization else { return }
+    // C02.FR.03, C03.FR.02: nobody can present these.
+    guard cacheIsEnabled, token.type != .noAuthorization, token.type != .central else { return }
     let entries = VariableAddress("AuthCacheCtrlr", "Entries")
     let limit = model.variable(entries.component, entries.variable)?.characteristics.maxLimit?.double
     let capacity = limit.map { Int(min(max($0, 1), 100_000)) } ?? AuthorizationCache.defaultCapacity

@@ -64,7 +64,11 @@ extension Station {
   mutating func triggerMessage(_ request: TriggerMessageRequest, _ call: IncomingCall) {
     func finish(_ status: TriggerMessageStatusEnumType) { answer(call, TriggerMessageResponse(status: status)) }
     let isAccepted = provisioning.registration == .accepted
-    if let evse = request.evse, evse.id != 0, !evses.indices.contains(evse.id - 1) { return finish(.rejected) }
+    // F06.FR.03: an EVSE does not matter to the others.
+    let concernsEVSE = [.statusNotification, .meterValues, .transactionEvent].contains(request.requestedMessage)
+    if concernsEVSE, let evse = request.evse, evse.id != 0, !evses.indices.contains(evse.id - 1) {
+      return finish(.rejected)
+    }
     let targets = request.evse.map { $0.id == 0 ? [] : [$0.id - 1] } ?? Array(evses.indices)
     switch request.requestedMessage {
     case .bootNotification:
