@@ -1,4 +1,5 @@
-"""Pytest plugin: the results as `conformance.json`, as tables in `conformance.md` and `conformance.html`, and on the terminal.
+"""Pytest plugin: the results as `cases.json`, as tables in `cases.md` and `cases.html`, and on the terminal. `Scripts/requirements`
+makes `conformance.json` and `conformance.html` of them and of the Swift tests: what is proved of each requirement.
 
 Works with and without pytest-xdist: workers hand their results to the controller in the test reports.
 """
@@ -18,7 +19,7 @@ VERDICTS = ("pass", "fail", "error", "not applicable", "skipped")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     default = Path(__file__).resolve().parents[2] / "out" / "conformance"
-    parser.addoption("--results", default=str(default), help="folder for conformance.json, .md and .html (%(default)s)")
+    parser.addoption("--results", default=str(default), help="folder for cases.json, .md and .html (%(default)s)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -77,9 +78,9 @@ class Results:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         rows = self.rows()
-        (self.folder / "conformance.json").write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
-        (self.folder / "conformance.md").write_text(markdown(rows))
-        (self.folder / "conformance.html").write_text(page(rows))
+        (self.folder / "cases.json").write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+        (self.folder / "cases.md").write_text(markdown(rows))
+        (self.folder / "cases.html").write_text(page(rows))
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         rows = self.rows()

@@ -126,7 +126,7 @@ def test_results_are_written_by_xdist_workers_too(tmp_path):
     environment = os.environ | {"PYTHONPATH": str(HERE)}
     run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert run.returncode == 1, run.stdout + run.stderr
-    results = json.loads((tmp_path / "out" / "conformance.json").read_text())
+    results = json.loads((tmp_path / "out" / "cases.json").read_text())
     found = [(one["id"], one["verdict"], one["reason"]) for one in results]
     assert found[0] == ("TC_X_01_CS", "pass", "")
     assert found[1][:2] == ("TC_X_02_CS", "fail") and "as it should" in found[1][2]
@@ -136,5 +136,5 @@ def test_results_are_written_by_xdist_workers_too(tmp_path):
     assert results[0]["requirements"] == ["A00.FR.01", "B01.FR.01"] and results[0]["title"] == "It passes"
     assert results[3]["variant"] == "a" and results[0]["config"] == "ac-two-evse" and results[0]["duration"] >= 0
     assert "3 pass, 1 fail, 1 error, 1 not applicable; 2 test cases of Part 6 passed" in run.stdout
-    for name in ("conformance.md", "conformance.html"):
+    for name in ("cases.md", "cases.html"):
         assert "TC_X_03_CS" in (tmp_path / "out" / name).read_text()
