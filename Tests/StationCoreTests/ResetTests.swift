@@ -64,7 +64,7 @@ struct ResetTests {
     #expect(bench.actions.last == .restart(.scheduledReset))
   }
 
-  // Proves: B12.FR.02, B12.FR.04, B12.FR.05, E07.FR.03, TC_B_22_CS
+  // Proves: B12.FR.02, B12.FR.04, B12.FR.05, E07.FR.06, TC_B_22_CS
   @Test func immediateEndsEverythingAndKeepsWhatTheCSMSDidNotTake() {
     let bench = charging()
     bench.plugIn(2)
