@@ -18,6 +18,7 @@ extension StationRuntime {
             .object([
               member("connected", .bool(core.isConnected)), member("url", .string(core.url)),
               member("registration", .string(core.registration)), member("protocol", text(core.subprotocol)),
+              member("securityProfile", .int(core.securityProfile)), member("tls", core.tls.map(tls) ?? .null),
             ])),
           member("network", .object([member("online", .bool(isOnline))])),
           member("hardware", hardwareKind), member("drivers", .array((drivers?.all ?? []).map(driver))),
@@ -35,6 +36,21 @@ extension StationRuntime {
         ])),
       member("evses", .array(core.evses.map(evse))), member("ledger", ledgerStatistics),
     ]
+  }
+
+  private func tls(_ session: TLSSession) -> JSONValue {
+    .object([
+      member("version", .string(session.version)), member("cipher", .string(session.cipher)),
+      member(
+        "serverChain",
+        .array(
+          session.serverChain.map { certificate in
+            .object([
+              member("subject", .string(certificate.subject)),
+              member("notAfter", .string(DateTime(unixMilliseconds: certificate.notAfter).description)),
+            ])
+          })),
+    ])
   }
 
   /// What the ledger has written since the start: the wear of the flash.

@@ -18,7 +18,11 @@ struct ControlTests {
     #expect(station?["id"] == "cp001")
     #expect(
       station?["csms"]
-        == ["connected": true, "url": "ws://csms", "registration": "Accepted", "protocol": "ocpp2.0.1"])
+        == [
+          "connected": true, "url": "ws://csms", "registration": "Accepted", "protocol": "ocpp2.0.1",
+          "securityProfile": 1,
+          "tls": nil,
+        ])
     #expect(station?["network"] == ["online": true])
     #expect(station?["faults"] == [])
     #expect(answer["ledger"] == ["bytesWritten": 12345, "commits": 3, "checkpoints": 2])

@@ -126,7 +126,7 @@ extension Station {
   }
 
   /// A number for NotifyEvent that was never used before.
-  private mutating func nextEventID() -> Int {
+  mutating func nextEventID() -> Int {
     if provisioning.nextEventID >= provisioning.reservedEventIDs {
       provisioning.reservedEventIDs = provisioning.nextEventID + Outbox.reservation
       persistStation(.eventIDs)

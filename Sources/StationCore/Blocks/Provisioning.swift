@@ -52,6 +52,8 @@ extension Station {
     provisioning.registration = .accepted
     reportStatusAfterOffline(milliseconds: offlineFor ?? 0)
     startHeartbeat()
+    sendHeldBackSigningRequest()
+    checkExpiry()
   }
 
   mutating func sendBootNotification() {
@@ -83,9 +85,12 @@ extension Station {
       if !provisioning.startIsTold { startupSecurityEvent() }
       startHeartbeat()
       scheduleAlignedData()
+      sendHeldBackSigningRequest()
+      checkExpiry()
     case .pending, .rejected:
       provisioning.registration = response.status == .pending ? .pending : .rejected
       startTimer(.boot, after: interval ?? Provisioning.ownBootInterval)
+      if response.status == .pending { sendHeldBackSigningRequest() }
     }
     csmsEvent()
   }

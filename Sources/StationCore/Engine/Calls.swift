@@ -20,6 +20,7 @@ struct Calls: Sendable {
     case authorize(Int)
     case dataTransfer(control: Int64)
     case notifyReport
+    case signCertificate
     /// Indices of the connector whose status it tells.
     case status(evse: Int, connector: Int)
     /// Nothing depends on the answer.
@@ -205,6 +206,7 @@ extension Station {
         if let data = response.data { members.append(JSONMember(name: "data", value: data)) }
         emit(.controlReply(id: control, .success(.object(members))))
       case .outbox(let id): try delivered(id, payload)
+      case .signCertificate: signingAnswered(try SignCertificateResponse.decode(payload, version: .v201))
       case .notifyReport: reportPartDelivered()
       case .report, .status: break
       }
@@ -221,6 +223,7 @@ extension Station {
     case .authorize(let ticket): authorizeFailed(ticket)
     case .dataTransfer(let control): emit(.controlReply(id: control, .failure(ControlError(why))))
     case .outbox(let id): deliveryFailed(id, why)
+    case .signCertificate: signingFailed()
     case .notifyReport: reportPartDelivered()
     case .status(let evse, let connector): evses[evse].connectors[connector].reported = nil
     case .report: break

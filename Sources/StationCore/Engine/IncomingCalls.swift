@@ -26,6 +26,10 @@ extension Station {
       if tooLong(payload, Setting.bytesPerGetReport, call) { return }  // B08.FR.18
       decode(payload, call) { $0.getReport($1, call) }
     case SetNetworkProfileRequest.action: decode(payload, call) { $0.setNetworkProfile($1, call) }
+    case GetInstalledCertificateIdsRequest.action: decode(payload, call) { $0.getInstalledCertificateIds($1, call) }
+    case InstallCertificateRequest.action: decode(payload, call) { $0.installCertificate($1, call) }
+    case DeleteCertificateRequest.action: decode(payload, call) { $0.deleteCertificate($1, call) }
+    case CertificateSignedRequest.action: decode(payload, call) { $0.certificateSigned($1, call) }
     case ResetRequest.action: decode(payload, call) { $0.reset($1, call) }
     case ChangeAvailabilityRequest.action: decode(payload, call) { $0.changeAvailability($1, call) }
     case RequestStartTransactionRequest.action: decode(payload, call) { $0.requestStartTransaction($1, call) }

@@ -43,6 +43,8 @@ enum Setting {
   static let organizationName = VariableAddress("SecurityCtrlr", "OrganizationName")
   /// Largest TLS record asked for, bytes (RFC 6066); 0 does not ask.
   static let maxFragmentLength = VariableAddress("InternalCtrlr", "TLSMaxFragmentLength")
+  /// `EC-P256` or `RSA-3072`: the key of the next charging station certificate.
+  static let clientCertificateKey = VariableAddress("InternalCtrlr", "ClientCertificateKey")
   /// The interfaces that a network profile may name; without it all that OCPP knows.
   static let networkInterfaces = VariableAddress("InternalCtrlr", "NetworkInterfaces")
   /// When the next certificate in use expires.

@@ -39,6 +39,10 @@ public struct StationSnapshot: Hashable, Sendable {
   /// `None`, `Pending`, `Rejected` or `Accepted`.
   public var registration: String
   public var subprotocol: String?
+  /// What TLS came to; `nil` offline and without TLS.
+  public var tls: TLSSession?
+  /// OCPP security profile in use.
+  public var securityProfile: Int
   public var networkOnline: Bool
   public var faults: [String]
   public var evses: [EVSE]
@@ -60,6 +64,7 @@ extension Station {
     StationSnapshot(
       identity: connection.identity, isConnected: isOnline, url: connection.url,
       registration: provisioning.registration.rawValue, subprotocol: isOnline ? connection.subprotocol : nil,
+      tls: isOnline ? connection.tls : nil, securityProfile: activeSecurityProfile,
       networkOnline: connection.networkOnline, faults: faults.filter { $0.evse == 0 }.map(\.name),
       evses: evses.indices.map { snapshot(at: $0) }, mainMeter: mainMeter.fresh(at: now),
       queuedMessages: outbox.messages.count, queuedBytes: outbox.bytes, thinnedMessages: outbox.thinned,

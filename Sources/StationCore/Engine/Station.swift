@@ -38,6 +38,7 @@ public struct Station: Sendable {
   var clock: Clock
   /// What the certificate folder holds.
   var certificates: CertificateInventory
+  var certificateManagement: CertificateManagement
   var undelivered: Undelivered
   /// Tolerated deviations of the CSMS, counted since the start.
   public internal(set) var quirks: [Quirk: Int] = [:]
@@ -68,6 +69,8 @@ public struct Station: Sendable {
       counters: start.ledger.records[.station]?[StationRecord.undelivered.rawValue].flatMap { try? JSONValue.parse($0) }
     )
     certificates = start.certificates
+    certificateManagement = CertificateManagement(
+      told: start.ledger.records[.station]?[StationRecord.expiryTold.rawValue])
     damage = start.ledger.damage
     authorizationCache = AuthorizationCache(restoring: start.ledger.records[.authorizationCache] ?? [:])
     localList = LocalAuthorizationList(
@@ -99,7 +102,7 @@ public struct Station: Sendable {
     case .timer(let id): timerFired(id)
     case .link(let event): linkChanged(event)
     case .hardware(let event): hardwareReported(event)
-    case .certificates(_, _, let inventory): certificates = inventory
+    case .certificates(let id, let reply, let inventory): certificatesAnswered(id, reply, inventory)
     case .network(let online): networkChanged(online: online)
     case .control(let id, let request): controlRequested(id: id, request)
     case .commitFailed(let failure, let refused): commitFailed(failure, refused: refused)
@@ -167,6 +170,8 @@ public struct Station: Sendable {
     initializeCacheVariables()
     updateListVariables()
     if let damage { reportDamage(damage) }
+    inventoryChanged(nil)
+    startTimer(.certificates, after: CertificateManagement.lookInterval)
     startResumeTimers()
     scheduleAlignedData()
     connect()
@@ -199,6 +204,8 @@ public struct Station: Sendable {
     case .retry: break  // `sendNext` looks at what is due
     case .boot: bootDue()
     case .heartbeat: heartbeatDue()
+    case .certificateSigning: signingDue()
+    case .certificates: certificateLookDue()
     case .alignedData: alignedDataDue()
     case .alignedTxEnded: alignedTxEndedDue()
     case .alignedReading: alignedReadingDone()
@@ -272,6 +279,8 @@ extension TimerID {
   static let retry = TimerID("retry")
   static let boot = TimerID("boot")
   static let heartbeat = TimerID("heartbeat")
+  static let certificateSigning = TimerID("certificateSigning")
+  static let certificates = TimerID("certificates")
   static let alignedData = TimerID("alignedData")
   static let alignedTxEnded = TimerID("alignedTxEnded")
   static let alignedReading = TimerID("alignedReading")

@@ -58,6 +58,8 @@ enum StationRecord: String, CaseIterable {
   /// `Network.certificate` and `Network.root`.
   case certificateRenewal
   case rootRenewal
+  /// What was told of certificates that expire.
+  case expiryTold
 }
 
 extension Station {
@@ -83,6 +85,7 @@ extension Station {
     case .otherPassword: return network.otherPassword?.json.bytes
     case .certificateRenewal: return network.certificate?.json.bytes
     case .rootRenewal: return network.root?.json.bytes
+    case .expiryTold: return certificateManagement.toldRecord
     }
   }
 
@@ -137,6 +140,7 @@ extension Station {
     switch action {
     case .send(let frame): unsent(frame)
     case .connect: notConnected()
+    case .certificates(let id, _): certificateWorkRefused(id)
     case .hardware(.contactor(let id, _)):
       guard evses.indices.contains(id - 1) else { return }
       evses[id - 1].contactorCommanded = evses[id - 1].contactorClosed

@@ -25,7 +25,7 @@ struct Network: Sendable {
     var isNewer: Bool
   }
 
-  /// Fingerprints of the one that has to prove itself and of the one that did.
+  /// Fingerprints of the one that has to prove itself, empty while it is being installed, and of the one that did.
   struct Renewal: Hashable, Sendable {
     var new: String
     var old: String
@@ -115,7 +115,7 @@ extension Station {
       attempt.usesOtherPassword = isOldStage != connection.isPasswordSwapped
     }
     if let renewal = network.certificate {
-      attempt.clientCertificate = isOldStage ? renewal.old : renewal.new
+      attempt.clientCertificate = isOldStage || renewal.new.isEmpty ? renewal.old : renewal.new
     }
     attempt.usesOldRoot = isOldStage || (connection.newRootFailed && stored == network.proven)  // M05.FR.14-16
     return attempt
@@ -132,7 +132,7 @@ extension Station {
     var tls = TLSOptions(allowWildcards: flag(Setting.allowCSMSTLSWildcards, default: false))
     if profile.securityProfile >= 2 {
       tls.time = verificationTime
-      if !attempt.usesOldRoot { tls.withoutRoot = network.root?.old }
+      if !attempt.usesOldRoot, let root = network.root, !root.new.isEmpty { tls.withoutRoot = root.old }
       let length = number(Setting.maxFragmentLength, default: 0)
       if [512, 1024, 2048, 4096].contains(length) { tls.maxFragmentLength = length }
     }
@@ -188,6 +188,7 @@ extension Station {
       passwordProven(isOther: attempt.usesOtherPassword)
     }
     securityProfileProven(attempt)
+    certificatesProven(attempt, session)
     connection.isPasswordSwapped = false
     connection.newRootFailed = false
     if isMoved {

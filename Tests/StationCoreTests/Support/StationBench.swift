@@ -39,6 +39,13 @@ final class StationBench {
   private let csmsURL: String?
   /// What the ledger was after each commit: where the power may be cut.
   private(set) var ledgerHistory: [LedgerSnapshot] = []
+  /// The certificate folder, which answers at once unless `holdsCertificates`.
+  var folder = FakeCertificateFolder()
+  var holdsCertificates = false
+  private(set) var heldCertificates: [(id: Int64, request: CertificateRequest)] = []
+  private(set) var certificateRequests: [CertificateRequest] = []
+  /// Ledger and folder after each change of one of them.
+  private(set) var history: [(ledger: LedgerSnapshot, certificates: [InstalledCertificate])] = []
   private var nextID = 1
 
   struct Call {
@@ -67,13 +74,15 @@ final class StationBench {
 
   init(
     _ settings: [String: String] = [:], folder: String = "ac-two-evse", ledger: LedgerSnapshot = LedgerSnapshot(),
-    wall: Int64? = nil, csmsURL: String? = "ws://127.0.0.1:1"
+    wall: Int64? = nil, csmsURL: String? = "ws://127.0.0.1:1", certificates: [InstalledCertificate] = []
   ) {
     self.ledger = ledger
+    self.folder.inventory.certificates = certificates
     if let wall { now.wall = wall }
     let start = StationStart(
       model: Self.model(folder, settings), ledger: ledger, seed: 42, bootReason: .powerUp,
-      csmsURL: csmsURL, identity: "cp001")
+      csmsURL: csmsURL, identity: "cp001",
+      certificates: self.folder.inventory)
     self.csmsURL = csmsURL
     station = Station(start, at: now)
     journal = Journal.line(for: start, at: now) + [0x0A]
@@ -116,9 +125,9 @@ final class StationBench {
     return self
   }
 
-  func linkUp() {
+  func linkUp(_ tls: TLSSession? = nil) {
     isLinkUp = true
-    input(.link(.up(subprotocol: "ocpp2.0.1")))
+    input(.link(.up(subprotocol: "ocpp2.0.1", tls: tls)))
   }
 
   func linkDown(_ reason: LinkDownReason = .lost("test")) {
@@ -159,6 +168,14 @@ final class StationBench {
     case .commit(let writes):
       for write in writes { apply(write) }
       ledgerHistory.append(ledger)
+      history.append((ledger, folder.inventory.certificates))
+    case .certificates(let id, let request):
+      certificateRequests.append(request)
+      guard !holdsCertificates else {
+        heldCertificates.append((id, request))
+        return []
+      }
+      return [carryOut(id, request)]
     case .setTimer(let id, let at): timers[id] = at
     case .cancelTimer(let id): timers[id] = nil
     case .connect(let request): connectRequests.append(request)
@@ -172,6 +189,20 @@ final class StationBench {
     default: break
     }
     return []
+  }
+
+  private func carryOut(_ id: Int64, _ request: CertificateRequest) -> Input {
+    let before = folder.inventory
+    let reply = folder.carryOut(request)
+    if folder.inventory != before { history.append((ledger, folder.inventory.certificates)) }
+    return .certificates(id: id, reply, folder.inventory)
+  }
+
+  /// The folder does what it was asked for and has not done yet.
+  func carryOutHeldCertificates() {
+    let held = heldCertificates
+    heldCertificates = []
+    for (id, request) in held { input(carryOut(id, request)) }
   }
 
   private func apply(_ write: LedgerWrite) {
@@ -313,12 +344,15 @@ final class StationBench {
   func restarted(_ settings: [String: String] = [:]) -> StationBench {
     var ledger = ledger
     ledger.damage = nil
-    return StationBench(settings, ledger: ledger, csmsURL: csmsURL)
+    return StationBench(
+      settings, ledger: ledger, wall: now.wall, csmsURL: csmsURL, certificates: folder.inventory.certificates)
   }
 
   /// The same station after a power cut at an earlier moment.
-  func restarted(_ settings: [String: String] = [:], from ledger: LedgerSnapshot) -> StationBench {
-    StationBench(settings, ledger: ledger, csmsURL: csmsURL)
+  func restarted(
+    _ settings: [String: String] = [:], from ledger: LedgerSnapshot, certificates: [InstalledCertificate] = []
+  ) -> StationBench {
+    StationBench(settings, ledger: ledger, wall: now.wall, csmsURL: csmsURL, certificates: certificates)
   }
 
   /// The value of a variable, as GetVariables tells it; `nil` when it does not.

@@ -1,0 +1,85 @@
+import OCPP
+import StationCore
+import Testing
+
+@Suite("TLS failures")
+struct TLSFailureTests {
+  private static func bench(_ more: [String: String] = [:]) -> StationBench {
+    let bench = StationBench(
+      CertificateTests.settings(2, more), csmsURL: nil, certificates: CertificateTests.installed)
+    bench.input(.start)
+    return bench
+  }
+
+  // Proves: A00.FR.310, A00.FR.316, A00.FR.323, A04.FR.01, A04.FR.02, TC_A_05_CS, TC_A_06_CS
+  @Test(arguments: TLSFailure.allCases)
+  func aFailureIsToldOnceTheCSMSCanBeReached(failure: TLSFailure) {
+    let expected: [TLSFailure: String] = [
+      .serverCertificate: "InvalidCsmsCertificate", .noRoots: "InvalidCsmsCertificate", .version: "InvalidTLSVersion",
+      .cipherSuite: "InvalidTLSCipherSuite",
+    ]
+    var bench = Self.bench()
+    for attempt in 1...5 {
+      #expect(bench.connectRequests.count == attempt)
+      bench.linkDown(.tls(failure, "because"))
+      bench.wait(seconds: 2)
+    }
+    // Durable: a power cut in the outage loses nothing.
+    bench = bench.restarted(CertificateTests.settings(2))
+    bench.input(.start)
+    bench.linkUp(CertificateTests.session("root1", nil))
+    let events = CertificateTests.events(bench).filter { $0 != "StartupOfTheDevice" }
+    #expect(events == (expected[failure].map { [$0] } ?? []))
+    bench.forgetCalls()
+    // The next outage is told again.
+    bench.linkDown()
+    bench.wait(seconds: 2)
+    bench.linkDown(.tls(failure, "because"))
+    bench.wait(seconds: 2)
+    bench.linkUp(CertificateTests.session("root1", nil))
+    #expect(CertificateTests.events(bench) == (expected[failure].map { [$0] } ?? []))
+  }
+
+  // Proves: A00.FR.310
+  @Test func eachCauseOfAnOutageIsToldOnce() {
+    let bench = Self.bench()
+    for failure in [TLSFailure.version, .serverCertificate, .version, .notTLS, .serverCertificate] {
+      bench.linkDown(.tls(failure, "because"))
+      bench.wait(seconds: 2)
+    }
+    bench.linkUp(CertificateTests.session("root1", nil))
+    let events = CertificateTests.events(bench).filter { $0 != "StartupOfTheDevice" }
+    #expect(events == ["InvalidTLSVersion", "InvalidCsmsCertificate"])
+  }
+
+  @Test func optionsOfTheDeviceModelReachTheConnection() {
+    let bench = Self.bench([
+      "SecurityCtrlr/AllowCSMSTLSWildcards": "true", "InternalCtrlr/TLSMaxFragmentLength": "2048",
+    ])
+    #expect(bench.connectRequests.last?.tls == TLSOptions(allowWildcards: true, maxFragmentLength: 2048))
+    #expect(bench.connectRequests.last?.basicAuthPassword == PasswordTests.old)
+  }
+
+  // Proves: A00.FR.430
+  @Test func anExpiredCertificateIsShownWhenThereIsNoOther() {
+    let bench = StationBench(
+      CertificateTests.settings(3), csmsURL: nil,
+      certificates: [
+        FakeCertificateFolder.certificate(.chargingStation, "old", notAfter: 1_750_000_000_000),
+        FakeCertificateFolder.certificate(.csmsRoot, "root1"),
+      ])
+    bench.input(.start)
+    #expect(bench.connectRequests.last?.tls.clientCertificate == "old")
+    #expect(bench.connectRequests.last?.basicAuthPassword == nil)
+  }
+
+  @Test func theStateShowsTheSession() {
+    let bench = Self.bench()
+    let session = CertificateTests.session("root1", nil)
+    bench.linkUp(session)
+    #expect(bench.station.snapshot.tls == session)
+    #expect(bench.station.snapshot.securityProfile == 2)
+    bench.linkDown()
+    #expect(bench.station.snapshot.tls == nil)
+  }
+}
