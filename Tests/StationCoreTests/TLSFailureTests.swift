@@ -56,7 +56,9 @@ struct TLSFailureTests {
     let bench = Self.bench([
       "SecurityCtrlr/AllowCSMSTLSWildcards": "true", "InternalCtrlr/TLSMaxFragmentLength": "2048",
     ])
-    #expect(bench.connectRequests.last?.tls == TLSOptions(allowWildcards: true, maxFragmentLength: 2048))
+    #expect(
+      bench.connectRequests.last?.tls
+        == TLSOptions(allowWildcards: true, maxFragmentLength: 2048, time: .known(bench.now.wall)))
     #expect(bench.connectRequests.last?.basicAuthPassword == PasswordTests.old)
   }
 
