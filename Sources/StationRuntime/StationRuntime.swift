@@ -235,9 +235,11 @@ public final class StationRuntime {
   private func perform(_ action: Action) {
     switch action {
     case .commit: break
-    case .connect(let request):
+    case .connect(var request):
       if isOnline, let link {
         hasConnection = true
+        // The station's time, as every wait of the core; the network gets a second of the machine's at any scale.
+        request.timeout = max(min(request.timeout, 1000), request.timeout / Int64(clock.scale))
         link.connect(request)
       } else {
         inputs.append(.link(.down(.connectFailed("the uplink is cut"))))
