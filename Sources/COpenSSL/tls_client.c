@@ -107,6 +107,10 @@ tls_client *tls_client_new(const struct tls_client_options *options) {
 
 void tls_client_free(tls_client *client) {
   if (client == NULL) return;
+  // Without this an end that was not told by close_notify would spoil the session, which is shared, for resumption: a lost
+  // connection is the very one to resume. After a failure it is spoilt, as it must be.
+  if (client->ssl != NULL && client->problem == TLS_PROBLEM_NONE && SSL_is_init_finished(client->ssl))
+    SSL_set_shutdown(client->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
   SSL_free(client->ssl);
   SSL_CTX_free(client->context);
   SSL_SESSION_free(client->session);

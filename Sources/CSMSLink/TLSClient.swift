@@ -107,7 +107,10 @@ final class TLSClient {
   /// Goes on with the handshake; true when it is done.
   func handshake() -> Bool {
     guard tls_client_handshake(client) == 0 else { return false }
-    details = makeDetails()
+    let details = makeDetails()
+    self.details = details
+    // A session of TLS 1.2 serves again, unless the server gives a new one now.
+    if details.isResumed, details.version == "TLSv1.2", let offered { sessions.keep(offered, for: sessionKey) }
     keepSession()
     return true
   }

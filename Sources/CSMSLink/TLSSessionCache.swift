@@ -14,8 +14,8 @@ final class ResumableSession {
 /// certificate, another rule for names, and there is a full handshake again. Kept in memory only.
 ///
 /// Because nothing is verified when a session is resumed, it is done only as long as all certificates of the chain are
-/// valid, at most `maxAge` after the full handshake, and each session once (RFC 8446, C.4: then nobody can link
-/// connections). Belongs to the link and its loop.
+/// valid, at most `maxAge` after the full handshake, and with TLS 1.3 each session once (RFC 8446, C.4: then nobody can
+/// link connections). Belongs to the link and its loop.
 final class TLSSessionCache {
   struct Key: Hashable {
     var host: String

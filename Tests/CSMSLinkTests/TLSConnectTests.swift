@@ -6,7 +6,7 @@ import Testing
 
 /// Connections over TLS that come about. Every test has its own authorities, made while it runs.
 @Suite struct TLSConnectTests {
-  // Proves: A00.FR.313, A00.FR.317, A00.FR.318, A00.FR.319, A00.FR.321
+  // Proves: A00.FR.313, A00.FR.317, A00.FR.318, A00.FR.319, A00.FR.321, TC_A_04_CS
   @Test(arguments: [
     (ServerSettings.tls13, "EC", nil, "TLSv1.3", "TLS_AES_128_GCM_SHA256"),
     (ServerSettings.tls13, "RSA:2048", nil, "TLSv1.3", "TLS_AES_128_GCM_SHA256"),

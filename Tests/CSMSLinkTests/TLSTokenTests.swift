@@ -1,0 +1,91 @@
+import Certificates
+import NIOCore
+import StationCore
+import Testing
+
+@testable import CSMSLink
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// A client key that lives in a PKCS #11 token: SoftHSM2 stands for it, and OpenSSL's pkcs11 engine or provider opens it.
+/// One test, because the library reads its configuration once in a process.
+@Suite struct TLSTokenTests {
+  @Test func keyInAToken() async throws {
+    let root = try Identity.authority("CSMS root")
+    let clients = try Identity.authority("client authority")
+    let directory = try CertificateDirectory(roots: [root])
+    let token = try Token()
+    for (name, kind) in [("ec", "EC"), ("rsa", "RSA:2048")] {
+      let identity = try Identity(name, by: clients, key: kind)
+      try directory.write("client/csms/\(name).pem", identity.pem)
+      try token.add(identity, label: name)
+      // With the PIN in the URI, and as the key password.
+      let pin = name == "ec" ? "?pin-value=\(Token.pin)" : ""
+      try directory.write("client/csms/\(name).key", "pkcs11:token=\(Token.label);object=\(name);type=private\(pin)\n")
+    }
+    for versions in [ServerSettings.tls12, ServerSettings.tls13] {
+      for name in ["ec", "rsa"] {
+        var files = directory.files
+        files.keyPassword = Token.pin
+        let own = files.folder.own(.chargingStation).certificates
+        let fingerprint = try #require(own.first { $0.leaf.subject.contains("CN=\(name),") }?.leaf.fingerprint)
+        let settings = ServerSettings(
+          identity: try Identity("localhost", by: root), versions: versions, clientAuthority: clients)
+        let pair = try MemoryPair(
+          settings, directory, profile: 3, options: TLSOptions(clientCertificate: fingerprint), files: files)
+        pair.run()
+        #expect(pair.session?.clientCertificate == fingerprint, "\(pair.errors) \(pair.server.error)")
+        #expect(pair.server.clientName == name)
+      }
+    }
+    // An object that is not there: one line, without the PIN.
+    try directory.write(
+      "client/csms/ec.key", "pkcs11:token=\(Token.label);object=none;type=private?pin-value=\(Token.pin)")
+    let error = #expect(throws: PrivateKeyError.self) {
+      try PrivateKey(path: "\(directory.path)/client/csms/ec.key", password: nil)
+    }
+    let text = error?.text ?? ""
+    #expect(text.contains("the key of the pkcs11: URI cannot be opened") && !text.contains(Token.pin), "\(text)")
+    withExtendedLifetime(token) {}
+  }
+
+  /// A token of its own, in a directory of its own.
+  private final class Token {
+    static let label = "station"
+    static let pin = "73519246"
+    private let path: String
+
+    init() throws {
+      var template = Array("/tmp/link-token-XXXXXX".utf8CString)
+      guard mkdtemp(&template) != nil else { throw Identity.Impossible() }
+      path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      mkdir("\(path)/tokens", 0o700)
+      try Self.write("\(path)/softhsm2.conf", "directories.tokendir = \(path)/tokens\nlog.level = ERROR\n")
+      setenv("SOFTHSM2_CONF", "\(path)/softhsm2.conf", 1)
+      try Self.run("softhsm2-util --init-token --free --label \(Self.label) --pin \(Self.pin) --so-pin \(Self.pin)")
+    }
+
+    deinit { _ = system("rm -rf '\(path)'") }
+
+    func add(_ identity: Identity, label: String) throws {
+      try Self.write("\(path)/key.pem", identity.keyPEM())
+      let id = label.utf8.map { String($0, radix: 16) }.joined()
+      try Self.run(
+        "softhsm2-util --import '\(path)/key.pem' --token \(Self.label) --label \(label) --id \(id) --pin \(Self.pin)")
+    }
+
+    private static func write(_ path: String, _ text: String) throws {
+      guard let stream = fopen(path, "w") else { throw Identity.Impossible() }
+      fputs(text, stream)
+      fclose(stream)
+    }
+
+    private static func run(_ command: String) throws {
+      guard system("\(command) >/dev/null") == 0 else { throw TookTooLong(description: "failed: \(command)") }
+    }
+  }
+}
