@@ -162,6 +162,7 @@ class Session:
         self.start_points: set[str] = set()
         self.stop_points: set[str] = set()
         self.transaction_id: str | None = None
+        self.parked = False
         self.connected = False
         self.is_authorized = False
         self.charging = False
@@ -225,8 +226,15 @@ class Session:
     # The states
 
     async def parking_bay_occupied(self) -> None:
-        """ParkingBayOccupied is optional; a test plug has no car to drive in."""
+        """ParkingBayOccupied is optional: only where a sensor sees the car, and its word starts or stops the transaction."""
         await self._points()
+        matters = "ParkingBayOccupancy" in self.start_points | self.stop_points
+        if self.parked or not matters or not self.rig.station.has_parking_bay_sensor:
+            return
+        await self.rig.station.park(self.evse, True)
+        self.parked = True
+        if not self.started and "ParkingBayOccupancy" in self.start_points:
+            await self.event({"eventType": "Started", "triggerReason": "EVDetected"}, "ParkingBayOccupied")
 
     async def ev_connected_pre_session(self, **ev: Any) -> None:
         """EVConnectedPreSession: the EV is connected before, or after, authorization, and no energy flows yet."""
@@ -414,6 +422,12 @@ class Session:
         """ParkingBayUnoccupied: everything is as before the session."""
         if self.connected:
             await self.ev_disconnected()
+        if self.parked:
+            await self.rig.station.park(self.evse, False)
+            self.parked = False
+        if not self.ended and "ParkingBayOccupancy" in self.stop_points:
+            event = await self.event({"eventType": "Ended", "triggerReason": "EVDeparted"}, "ParkingBayUnoccupied")
+            event.check({"transactionInfo.stoppedReason": self.stopped_reason}, "ParkingBayUnoccupied")
 
 
 # Memory states

@@ -59,7 +59,9 @@ class StationAdapter(ABC):
     #: The connector stays locked until somebody is authorized, so that no EV can be plugged in before.
     locked_before_authorization = False
     #: There is a parking-bay sensor that `park` can trigger.
-    has_parking_bay_sensor = False
+    @property
+    def has_parking_bay_sensor(self) -> bool:
+        return False
 
     # Life
 
@@ -115,6 +117,14 @@ class StationAdapter(ABC):
 
     @abstractmethod
     async def meter(self, evse: int, **readings: Any) -> None: ...
+
+    async def park(self, evse: int, occupied: bool) -> None:
+        """A vehicle drives into the parking bay, or out of it; only with `has_parking_bay_sensor`."""
+        raise NotImplementedError
+
+    async def select(self, evses: list[int] | None = None) -> None:
+        """Somebody with a master pass selects at the UI what it stops: these EVSEs, or all."""
+        raise NotImplementedError
 
     @abstractmethod
     async def lock(self, evse: int, connector: int = 1, *, stuck: bool) -> None:
@@ -185,13 +195,19 @@ class OurStation(StationAdapter):
         self._problems: list[str] = []
         self._log = launch.folder / "station.log"
 
+    @property
+    def _model(self) -> Path:
+        model = Path(self.launch.configuration)
+        return model if model.is_absolute() else ROOT / "DeviceModel" / model
+
+    @property
+    def has_parking_bay_sensor(self) -> bool:
+        return any(self._model.glob("*/BayOccupancySensor*.json"))
+
     # Life
 
     def command_line(self) -> list[str]:
-        launch, folder = self.launch, self.launch.folder
-        model = Path(launch.configuration)
-        if not model.is_absolute():
-            model = ROOT / "DeviceModel" / model
+        launch, folder, model = self.launch, self.launch.folder, self._model
         settings, address = launch.settings, ["--csms-url", launch.csms_url]
         if launch.security_profile is not None:
             data = connection_data(launch.csms_url, launch.security_profile)
@@ -388,6 +404,12 @@ class OurStation(StationAdapter):
 
     async def network(self, online: bool) -> None:
         await self.command("network", online=online)
+
+    async def park(self, evse: int, occupied: bool) -> None:
+        await self.command("park", evse=evse, occupied=occupied)
+
+    async def select(self, evses: list[int] | None = None) -> None:
+        await self.command("select", evses=evses)
 
     async def meter(self, evse: int, **readings: Any) -> None:
         await self.command("meter", evse=evse, **readings)

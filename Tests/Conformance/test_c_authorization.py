@@ -184,6 +184,51 @@ async def test_TC_C_49_CS(rig: Rig):
         await session.ev_disconnected()
 
 
+async def select_at_the_ui(rig: Rig, selected: list[int] | None) -> None:
+    """All EVSEs charge; a master pass is shown, and its owner selects what it stops."""
+    rig.configuration = "ac-two-bays"
+    await rig.start({"TxCtrlr/TxStopPoint": "Authorized"})
+    local_start(rig)
+    if await rig.value("UIInput/Enabled") != "true":
+        not_applicable("the station has no user interface with input (C-07)")
+    await master_pass(rig)
+    sessions = [
+        Session(rig, evse=evse, token=token)
+        for evse, token in zip(await rig.station.topology(), [rig.token, rig.other_token])
+    ]
+    for session in sessions:
+        await session.energy_transfer_started()
+    await present_other(rig, MASTER)
+    await rig.csms.expect_none("TransactionEvent", seconds=QUIET_SECONDS)
+    await rig.station.select(selected)
+    stopped = [one for one in sessions if selected is None or one.evse in selected]
+    for session in stopped:
+        event = await session.event(
+            {"idToken.idToken": (ABSENT, MASTER.id), "idToken.type": (ABSENT, MASTER.type)}, "step 3"
+        )
+        event.check({"eventType": "Ended", "transactionInfo.stoppedReason": "MasterPass"}, "step 3")
+        session.stop_authorized_done = True
+        await session.ev_disconnected()
+        await session.parking_bay_unoccupied()
+    for session in sessions:
+        if session not in stopped:
+            state = await rig.csms.call("GetTransactionStatus", {"transactionId": session.transaction_id})
+            state.check({"ongoingIndicator": True}, "post scenario")
+            await session.stop_authorized()
+
+
+@requirement("C16.FR.01", "C16.FR.07", "C16.FR.08")
+async def test_TC_C_47_CS(rig: Rig):
+    """A master pass at a station with user interface: all transactions are selected and stopped"""
+    await select_at_the_ui(rig, None)
+
+
+@requirement("C16.FR.01", "C16.FR.07", "C16.FR.08")
+async def test_TC_C_48_CS(rig: Rig):
+    """A master pass at a station with user interface: one transaction is selected and stopped, the other goes on"""
+    await select_at_the_ui(rig, [1])
+
+
 # Offline
 
 

@@ -304,6 +304,20 @@ async def test_TC_E_26_CS(rig: Rig, configuration: str):
     )
 
 
+@requirement("E06.FR.01", "E06.FR.15")
+@pytest.mark.parametrize("remote", [False, True], ids=["token", "remote"])
+async def test_TC_E_19_CS(rig: Rig, remote: bool):
+    """TxStopPoint ParkingBayOccupancy: the transaction ends when the vehicle leaves the bay"""
+    rig.configuration = "ac-two-bays"
+    await rig.start({"TxCtrlr/TxStopPoint": "ParkingBayOccupancy"})
+    session = Session(rig, remote=remote)
+    await session.ev_disconnected()
+    assert session.parked and not session.ended
+    await rig.station.park(session.evse, False)
+    event = await session.event({"eventType": "Ended", "triggerReason": "EVDeparted"}, "step 1")
+    event.check({"transactionInfo.stoppedReason": "Remote" if remote else "Local"}, "step 1")
+
+
 @requirement("E10.FR.02", "E10.FR.03")
 async def test_TC_E_27_CS(rig: Rig):
     """Attached cable unplugged at the EV's side: the transaction ends after EVConnectionTimeOut"""

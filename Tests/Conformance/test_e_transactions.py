@@ -2,13 +2,15 @@
 
 import pytest
 
-from checks import QUIET_SECONDS, cable_first, faster, local_start, points
+from checks import QUIET_SECONDS, cable_first, faster, local_start, points, samples_of
 from csms import present
-from rig import Rig, not_applicable
+from rig import Rig, address, not_applicable
 from states import Session, connector_status
 
 requirement = pytest.mark.requirement
 
+#: The shipped station with sensors in its parking bays.
+BAYS = "ac-two-bays"
 START_POINTS = ["EVConnected", "Authorized", "PowerPathClosed", "EnergyTransfer"]
 
 
@@ -79,6 +81,38 @@ async def test_TC_E_10_CS(rig: Rig):
     await session.swipe()
     expected = {"idToken.idToken": rig.token.id, "idToken.type": rig.token.type}
     await session.event({"eventType": "Started", "triggerReason": "Authorized"} | expected, "step 3")
+
+
+@requirement("E01.FR.04")
+async def test_TC_E_11_CS(rig: Rig):
+    """TxStartPoint DataSigned: the transaction starts when a signed meter value has been read"""
+    await rig.start()
+    answer = await rig.csms.call(
+        "SetVariables", {"setVariableData": [address("TxCtrlr/TxStartPoint") | {"attributeValue": "DataSigned"}]}
+    )
+    if answer["setVariableResult[0].attributeStatus"] != "Accepted":
+        not_applicable("TxStartPoint DataSigned is not supported: the meter does not sign its readings (C-09.3, C-42)")
+    await rig.configure({"SampledDataCtrlr/SignReadings": "true"})
+    session = Session(rig)
+    await session.authorized()
+    await session.plug_in()
+    first = await session.event(
+        {"triggerReason": "SignedDataReceived", "idToken.idToken": rig.token.id, "evse.connectorId": present}, "step 3"
+    )
+    signed = [one for one in samples_of(first) if one.get("context") == "Transaction.Begin"]
+    assert signed and all("signedMeterValue" in one for one in signed)
+    await session.until_charging("step 5")
+
+
+@requirement("E01.FR.01", "E01.FR.07", "E01.FR.10", "E01.FR.15", "E01.FR.16")
+async def test_TC_E_12_CS(rig: Rig):
+    """TxStartPoint ParkingBayOccupancy: the transaction starts when a vehicle drives into the bay"""
+    rig.configuration = BAYS
+    await rig.start({"TxCtrlr/TxStartPoint": "ParkingBayOccupancy"})
+    await points(rig, "TxStartPoint", {"ParkingBayOccupancy"})
+    await rig.station.park(rig.evse_id, True)
+    session = Session(rig)
+    await session.event({"eventType": "Started", "triggerReason": "EVDetected", "evse.id": rig.evse_id}, "step 1")
 
 
 @requirement("E01.FR.03", "F01.FR.03", "F01.FR.04", "F01.FR.06", "F01.FR.19", "F02.FR.01")

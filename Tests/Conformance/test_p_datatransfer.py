@@ -3,7 +3,7 @@
 import pytest
 
 from csms import ABSENT
-from rig import Rig, address
+from rig import Rig, address, not_applicable
 
 requirement = pytest.mark.requirement
 
@@ -35,3 +35,24 @@ async def test_TC_P_03_CS(rig: Rig):
         },
         "step 4",
     )
+
+
+@requirement("K01.FR.01")
+async def test_TC_P_04_CS(rig: Rig):
+    """customData in a charging profile is taken"""
+    await rig.start()
+    if await rig.value("SmartChargingCtrlr/Available") != "true":
+        not_applicable("smart charging is not supported (certification profile Smart Charging)")
+    custom = {"vendorId": "com.example", "note": "x"}
+    period = {"startPeriod": 0, "limit": 6.0, "numberPhases": 3, "customData": custom}
+    schedule = {"id": 1, "chargingRateUnit": "A", "duration": 300, "chargingSchedulePeriod": [period]}
+    profile = {
+        "id": 1,
+        "stackLevel": 0,
+        "chargingProfilePurpose": "TxDefaultProfile",
+        "chargingProfileKind": "Relative",
+        "chargingSchedule": [schedule],
+        "customData": custom,
+    }
+    answer = await rig.csms.call("SetChargingProfile", {"evseId": rig.evse_id, "chargingProfile": profile})
+    answer.check({"status": "Accepted"}, "step 2")

@@ -124,10 +124,13 @@ extension Station {
     stopping = .restart(reset.isScheduled ? .scheduledReset : .remoteReset)
   }
 
-  /// The restart waits, for a bounded time, until the CSMS has the last events of the transactions that it ended.
+  /// The restart waits, for a bounded time, until the CSMS has the last events of the transactions that it ended, or has not
+  /// answered them in time (B12.FR.05).
   var restartIsReady: Bool {
-    guard isOnline, let until = provisioning.reset?.until, now.monotonic < until else { return true }
-    return calls.outstanding == nil && outbox.isEmpty
+    guard isOnline, provisioning.registration == .accepted, let until = provisioning.reset?.until,
+      now.monotonic < until
+    else { return true }
+    return calls.outstanding == nil && outbox.nextDue(at: now.monotonic, unsaved: storage.unsaved) == nil
   }
 
   // MARK: One EVSE
