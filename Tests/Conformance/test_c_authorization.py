@@ -148,6 +148,12 @@ async def master_pass(rig: Rig) -> None:
     rig.csms.tokens.set(MASTER.id, groupIdToken={"idToken": MASTER_GROUP, "type": "Central"})
 
 
+async def without_input(rig: Rig) -> None:
+    """A master pass stops all transactions only where nobody can select."""
+    if await rig.value("UIInput/Enabled") == "true":
+        not_applicable("the station has a user interface with input (C-08)")
+
+
 @requirement("C16.FR.03")
 async def test_TC_C_45_CS(rig: Rig):
     """A master pass does not start a transaction"""
@@ -166,6 +172,7 @@ async def test_TC_C_49_CS(rig: Rig):
     """A master pass stops all transactions of a station without user interface"""
     await rig.start({"TxCtrlr/TxStopPoint": "Authorized"})
     local_start(rig)
+    await without_input(rig)
     await master_pass(rig)
     tokens = [rig.token, rig.other_token]
     evses = list(await rig.station.topology())[:2]

@@ -24,7 +24,7 @@ from checks import (
 from csms import ABSENT
 from rig import Rig
 from states import Session, id_token_cached, id_token_local_auth_list, listed, offline, rebooted
-from test_c_authorization import MASTER, master_pass
+from test_c_authorization import MASTER, master_pass, without_input
 
 requirement = pytest.mark.requirement
 
@@ -138,6 +138,7 @@ async def test_TC_C_13_CS(rig: Rig, start_point: str):
 async def test_TC_C_14_CS(rig: Rig, stop_point: str):
     """A master pass in the cache stops the transaction"""
     await start(rig, stop_point=stop_point)
+    await without_input(rig)
     await master_pass(rig)
     await Session(rig, token=MASTER).swipe()
     await rig.csms.expect_none("TransactionEvent", seconds=0)
