@@ -66,6 +66,11 @@ async def configure_implemented(rig: Rig, values: Mapping[str, str]) -> None:
     await rig.configure({name: value for (name, value), one in zip(values.items(), found) if one.exists})
 
 
+async def two_evses(rig: Rig) -> None:
+    if len(await rig.station.topology()) < 2:
+        not_applicable("there is one EVSE only")
+
+
 async def is_captive(rig: Rig) -> bool:
     """Whether the cable is attached to the station: a ConnectorType such as cType2."""
     kind = await rig.value(f"Connector@{rig.evse_id}.{rig.connector_id}/ConnectorType")

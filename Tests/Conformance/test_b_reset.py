@@ -53,7 +53,7 @@ async def test_TC_B_21_CS(rig: Rig, stop_point: str):
     await session.energy_transfer_started()
     await ask(rig, "OnIdle", "Scheduled")
     for evse, connector in await connectors(rig):
-        if evse != session.evse:
+        if evse != session.evse:  # G01: other connectors of an EVSE in use are not reported
             await connector_status(rig, evse, connector, "Unavailable")
     await session.stop_authorized()
     plugged = session.ended

@@ -9,6 +9,7 @@ import uuid
 
 import pytest
 
+from checks import two_evses
 from csms import NO_ANSWER, NO_SUBPROTOCOL, RESET, After, CallError, Drop, Event, Message, Raw
 from csms.message import CALL, CALLERROR, CALLRESULT
 from rig import PASSWORD, Rig
@@ -356,6 +357,7 @@ async def test_ping_of_the_csms_is_answered(rig: Rig):
 async def test_calls_cross(rig: Rig):
     """While its own call is open, the station answers calls of the CSMS, and sends no second one"""
     await rig.start()
+    await two_evses(rig)
     rig.csms.respond_once("Authorize", After(0.5, {"idTokenInfo": {"status": "Accepted"}}))
     await rig.station.swipe(rig.token.id)
     authorize = await rig.csms.expect("Authorize")
@@ -397,6 +399,7 @@ async def test_bad_answer_to_a_call_of_the_station(rig: Rig, answer: object):
 async def test_call_without_answer_times_out(rig: Rig):
     """A call that is never answered is given up after the message timeout"""
     await rig.start(MESSAGE_TIMEOUT)
+    await two_evses(rig)
     rig.csms.message_timeout = 0.95
     rig.csms.respond_once("Authorize", NO_ANSWER)
     await rig.station.swipe(rig.token.id, evse=1)
@@ -409,6 +412,7 @@ async def test_call_without_answer_times_out(rig: Rig):
 async def test_message_ids_across_connections(rig: Rig):
     """No message id comes twice, over connections and restarts (checked by the CSMS for every frame)"""
     await rig.start()
+    await two_evses(rig)
     for orderly in (True, False):
         await rig.station.restart(orderly)
         boot = await rig.csms.expect("BootNotification", timeout=2 * rig.csms.patience)

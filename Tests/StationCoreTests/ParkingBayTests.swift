@@ -95,6 +95,39 @@ struct ParkingBayTests {
     #expect(bench.station.snapshot.evses[0].transaction == nil)
   }
 
+  /// A token that turns out invalid keeps no attached cable for its owner: the next driver is served (C10.FR.05).
+  @Test func anAttachedCableIsNobodys() {
+    let bench = StationBench(
+      ["TxCtrlr/TxStartPoint": "EVConnected", "TxCtrlr/TxStopPoint": "EVConnected"], folder: "ac-one-evse"
+    ).boot()
+    bench.responder = { call in
+      call["idToken.idToken"] == "BAD" && call.action == "TransactionEvent"
+        ? ["idTokenInfo": ["status": "Invalid"]] : StationBench.accepting(call)
+    }
+    bench.plugIn()
+    bench.swipe("BAD")
+    bench.input(.hardware(.pilot(evse: 1, connector: 1, state: .a)))
+    bench.forgetCalls()
+    bench.input(.hardware(.pilot(evse: 1, connector: 1, state: .b)))
+    bench.swipe()
+    #expect(bench.events == ["Started CablePluggedIn EVConnected", "Updated Authorized EVConnected"])
+  }
+
+  /// A reset that waits does not forbid a session that has begun to get its token.
+  @Test func aSessionThatHasBegunGoesOnWhileAResetWaits() {
+    let bench = bench("ParkingBayOccupancy", "ParkingBayOccupancy")
+    bay(bench, true)
+    #expect(bench.call("Reset", ["type": "OnIdle"])?.text("status") == "Scheduled")
+    bench.swipe(evses: [1])
+    bench.plugIn()
+    bench.pilot(.c)
+    #expect(bench.contactorClosed[1] == true)
+    bench.swipe(evses: [1])
+    bench.plugOut()
+    bay(bench, false)
+    #expect(bench.actions.last == .restart(.scheduledReset))
+  }
+
   // MARK: Master pass
 
   private func masterPass(_ more: [String: String] = [:]) -> StationBench {

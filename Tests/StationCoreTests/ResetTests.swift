@@ -92,8 +92,13 @@ struct ResetTests {
   @Test func immediateOvertakesAScheduledReset() {
     let bench = charging()
     #expect(status(bench.call("Reset", ["type": "OnIdle"])) == "Scheduled")
+    bench.hardwareFollows = false
     #expect(status(bench.call("Reset", ["type": "Immediate"])) == "Accepted")
-    #expect(bench.actions.last == .restart(.remoteReset))
+    // While the contactor is on its way, OnIdle changes nothing any more.
+    #expect(status(bench.call("Reset", ["type": "OnIdle"])) == "Scheduled")
+    bench.input(.hardware(.pilot(evse: 1, connector: 1, state: .b)))
+    bench.input(.hardware(.contactor(evse: 1, closed: false)))
+    #expect(bench.actions.contains(.restart(.remoteReset)))
   }
 
   /// Offline nothing is waited for: the events are in the ledger.

@@ -219,11 +219,13 @@ extension Station {
 
   /// Operative, without a fault, and the ledger can take a transaction if there is none yet.
   ///
-  /// A pending reset lets nothing new begin; what somebody is authorized for already, here or where `isPromised`, goes on.
+  /// A pending reset lets nothing new begin; what has begun, or what somebody is authorized for here or where `isPromised`,
+  /// goes on.
   func isUsable(at index: Int, isPromised: Bool = false) -> Bool {
     let id = evses[index].id
     let mayBegin = provisioning.reset == nil && evses[index].reset == nil
-    guard stopping == nil, mayBegin || isPromised || evses[index].authorization != nil, isOperative(evse: id),
+    let hasBegun = evses[index].authorization != nil || evses[index].transaction != nil
+    guard stopping == nil, mayBegin || isPromised || hasBegun, isOperative(evse: id),
       evses[index].transaction != nil || mayRecordTransaction
     else { return false }
     return evses[index].connectors.contains { connector in

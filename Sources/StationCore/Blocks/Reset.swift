@@ -79,19 +79,19 @@ extension Station {
       .notice,
       "\(target.map { "EVSE \(evses[$0].id)" } ?? "the station") is reset \(reset.isScheduled ? "when it is idle" : "now")"
     )
-    if let target {
-      // One that is under way already goes on.
-      if evses[target].reset?.until == nil { evses[target].reset = reset }
-    } else {
-      provisioning.reset = reset
-    }
+    let pending = target.map { evses[$0].reset } ?? provisioning.reset
+    // One that waits for nothing but its contactors, or is under way, goes on.
+    if let pending, pending.until != nil || (!pending.isScheduled && reset.isScheduled) { return }
+    if let target { evses[target].reset = reset } else { provisioning.reset = reset }
     guard reset.isScheduled else { return }
-    // Those that are Available become Unavailable (B12, step 3a), but for those at which somebody who is authorized
-    // already may plug in. One whose session ends later says so (TC_B_41_CS), and takes nobody either.
+    // EVSEs that are free become Unavailable (B12, step 3a), but for those at which somebody who is authorized already may
+    // plug in. One whose session ends later says so (TC_B_41_CS), and takes nobody either.
     let promised = Set(evses.filter { !$0.isConnected }.flatMap { $0.authorization?.evses ?? [] })
-    for index in target.map({ [$0] }) ?? Array(evses.indices) where !promised.contains(evses[index].id) {
-      for connector in evses[index].connectors.indices
-      where evses[index].connectors[connector].status == .available {
+    for index in target.map({ [$0] }) ?? Array(evses.indices) {
+      let evse = evses[index]
+      let isFree = evse.transaction == nil && !evse.connectors.contains(where: \.hasPlug)
+      guard isFree, !promised.contains(evse.id) else { continue }
+      for connector in evse.connectors.indices where evse.connectors[connector].status == .available {
         evses[index].connectors[connector].isWithdrawn = true
       }
     }

@@ -174,7 +174,9 @@ extension Station {
     let grant = evses[index].authorization
     evses[index].authorization = nil
     stopTimer(.evse(TimerID.evConnectionName, evses[index].id))
-    evses[index].heldFor = holdsCable ? grant : nil
+    // An attached cable is nobody's.
+    let isLocked = evses[index].connectors.contains { $0.hasLock && $0.lockCommanded }
+    evses[index].heldFor = holdsCable && isLocked ? grant : nil
     guard evses[index].transaction != nil, evses[index].ending == nil else { return }
     evses[index].transaction?.stopReason = reason
     let byEnergy = stops(at: "EnergyTransfer")
