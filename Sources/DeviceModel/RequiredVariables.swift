@@ -95,7 +95,8 @@ enum RequiredVariables {
     (
       "SecurityCtrlr",
       [
-        Variable("BasicAuthPassword", needs: .presence, "the password of security profiles 1 and 2, 16 to 40 characters"),
+        Variable(
+          "BasicAuthPassword", needs: .presence, "the password of security profiles 1 and 2, 16 to 40 characters"),
         Variable("CertificateEntries", needs: .presence, "the number of installed certificates"),
         Variable("OrganizationName", "the operator's name, which goes into certificate requests"),
         Variable("SecurityProfile", "the security profile, 1 to 3"),

@@ -150,6 +150,18 @@ struct NetworkProfileTests {
     #expect(Self.nextAttempt(again) == "ws://127.0.0.1:1")
   }
 
+  /// Profile 1 in the files, `wss` on the command line: security profile 2, also in an order of slots.
+  @Test func theCommandLineDecidesOnTheSecurityProfileOfAnOrder() {
+    let bench = StationBench(
+      Self.settings, csmsURL: "wss://a.example", certificates: [FakeCertificateFolder.certificate(.csmsRoot, "root1")])
+    bench.input(.start)
+    bench.linkUp(CertificateTests.session("root1", nil))
+    #expect(bench.variable("SecurityCtrlr", "SecurityProfile") == "2")
+    #expect(Self.set(bench, Self.profile(url: "wss://b.example", security: 2))?.text("status") == "Accepted")
+    #expect(bench.setVariable("OCPPCommCtrlr", "NetworkConfigurationPriority", "2,1") == "RebootRequired")
+    #expect(Self.set(bench, Self.profile())?.text("statusInfo.reasonCode") == "NoSecurityDowngrade")
+  }
+
   // Proves: B10.FR.03, B10.FR.10, TC_B_46_CS
   @Test func theNextEntryAfterSoManyAttempts() {
     let bench = Self.bench()

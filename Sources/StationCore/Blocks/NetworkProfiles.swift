@@ -68,7 +68,8 @@ extension Station {
     var seen: Set<Int> = []
     let active = activeSecurityProfile
     for slot in slots {
-      guard let slot, let profile = network.profiles.first(where: { $0.slot == slot }) else {
+      // What `--csms-url` makes of it counts.
+      guard let slot, let profile = network.profiles.first(where: { $0.slot == slot }).map(withOverride) else {
         return NetworkRefusal("InvalidValue", "\"\(value.prefix(64))\": expected slots that hold a network profile")
       }
       guard seen.insert(slot).inserted else { return NetworkRefusal("InvalidValue", "slot \(slot) occurs twice") }
