@@ -45,7 +45,8 @@ let package = Package(
       name: "StationCore",
       dependencies: ["OCPP", "DeviceModel", .product(name: "DequeModule", package: "swift-collections")],
       swiftSettings: settings),
-    .target(name: "Threads", swiftSettings: settings),
+    .target(name: "CProcess", cSettings: c),
+    .target(name: "Threads", dependencies: ["CProcess"], swiftSettings: settings),
     .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3")]),
     .target(name: "Ledger", dependencies: ["OCPP", "StationCore", "CSQLite", "Threads"], swiftSettings: settings),
     .target(
@@ -70,14 +71,16 @@ let package = Package(
       swiftSettings: settings),
     .target(
       name: "StationRuntime",
-      dependencies: nio + ["OCPP", "DeviceModel", "StationCore", "Ledger", "Certificates", "CSMSLink", "Hardware"],
+      dependencies: nio + [
+        "OCPP", "DeviceModel", "StationCore", "Ledger", "Certificates", "CSMSLink", "Hardware", "CProcess",
+      ],
       swiftSettings: settings),
     .executableTarget(
       name: "stationd", dependencies: ["StationRuntime"], swiftSettings: settings, linkerSettings: program),
     .executableTarget(
       name: "station",
       dependencies: [
-        "OCPP", "DeviceModel", "StationCore", "Hardware",
+        "OCPP", "DeviceModel", "StationCore", "Certificates", "Hardware",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: settings, linkerSettings: program),
 
@@ -105,7 +108,8 @@ let package = Package(
       name: "CTestPKI", path: "Tests/Support/CTestPKI", cSettings: c, linkerSettings: [.linkedLibrary("crypto")]),
     .target(name: "TestPKI", dependencies: ["CTestPKI"], path: "Tests/Support/TestPKI", swiftSettings: settings),
     .testTarget(
-      name: "CertificatesTests", dependencies: ["Certificates", "COpenSSL", "StationCore", "OCPP", "TestPKI"],
+      name: "CertificatesTests",
+      dependencies: ["Certificates", "COpenSSL", "StationCore", "OCPP", "Threads", "TestPKI"],
       swiftSettings: settings),
     .target(
       name: "CTLSPeer", path: "Tests/Support/CTLSPeer", cSettings: c,

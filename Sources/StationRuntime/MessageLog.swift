@@ -3,8 +3,9 @@ import OCPP
 /// The log of OCPP frames: one JSON object per line, `ts` (UTC by the station's clock), `dir` (`out`: to the CSMS, `in`:
 /// from it) and `frame`: the frame as JSON, or as a string when it is none.
 ///
-/// Passwords are replaced by `***`: what SetVariables carries for BasicAuthPassword and NetworkConnectionProfiles, and the
-/// field `basicAuthPassword` wherever it occurs.
+/// Secrets are replaced by `***`: the values of variables that hold one (BasicAuthPassword, NetworkConnectionProfiles), in
+/// whatever message, the secret fields of network profiles, and key codes. Of a frame that is no JSON and names a password
+/// only the length is told.
 public final class MessageLog {
   enum Direction: String {
     case outgoing = "out"
@@ -32,7 +33,8 @@ public final class MessageLog {
     if let parsed = try? JSONValue.parse(frame) {
       content = redacted(parsed)
     } else {
-      content = .string(String(decoding: frame, as: UTF8.self))
+      let text = String(decoding: frame, as: UTF8.self)
+      content = .string(namesSecret(text) ? "*** \(frame.count) bytes that are no JSON" : text)
     }
     let line = JSONValue.object([
       JSONMember(name: "ts", value: .string(DateTime(unixMilliseconds: wall).description)),
@@ -43,18 +45,23 @@ public final class MessageLog {
   }
 
   /// The frame without its secrets.
-  static func redacted(_ value: JSONValue) -> JSONValue {
+  static func redacted(_ value: JSONValue) -> JSONValue { redacted(value, hiding: false) }
+
+  /// - Parameter hiding: what is in here belongs to a variable that holds a secret.
+  private static func redacted(_ value: JSONValue, hiding: Bool) -> JSONValue {
     switch value {
-    case .array(let items): return .array(items.map(redacted))
+    case .array(let items): return .array(items.map { redacted($0, hiding: hiding) })
     case .object(var members):
-      let hidesValue = value["variable"]?["name"]?.stringValue.map(isSecret) ?? false
+      let hidesValues = hiding || value["variable"]?["name"]?.stringValue.map(isSecretVariable) ?? false
       let isKeyCode = value["type"] == "KeyCode"  // C04.FR.04
       for index in members.indices {
-        let name = members[index].name
-        if isSecret(name) || (hidesValue && name == "attributeValue") || (isKeyCode && name == "idToken") {
+        let name = members[index].name.lowercased()
+        if secretFields.contains(name) || (hidesValues && valueFields.contains(name))
+          || (isKeyCode && name == "idtoken")
+        {
           members[index].value = "***"
         } else {
-          members[index].value = redacted(members[index].value)
+          members[index].value = redacted(members[index].value, hiding: hidesValues)
         }
       }
       return .object(members)
@@ -62,8 +69,22 @@ public final class MessageLog {
     }
   }
 
-  /// Names of variables and fields that hold a password; the network profiles as one JSON text hold several.
-  private static func isSecret(_ name: String) -> Bool {
-    ["basicauthpassword", "networkconnectionprofiles"].contains(name.lowercased())
+  /// Fields of NetworkConnectionProfileType, APNType and VPNType. `key` occurs nowhere else in OCPP.
+  private static let secretFields: Set<String> = [
+    "basicauthpassword", "apnpassword", "simpin", "password", "key", "networkconnectionprofiles",
+  ]
+
+  /// Where the messages carry the value of a variable: GetVariables and SetVariables, NotifyReport, NotifyEvent.
+  private static let valueFields: Set<String> = ["attributevalue", "value", "actualvalue"]
+
+  /// Those of SecurityCtrlr, InternalCtrlr and, from OCPP 2.1 on, NetworkConfiguration.
+  private static func isSecretVariable(_ name: String) -> Bool {
+    let name = name.lowercased()
+    return name.hasSuffix("password") || ["networkconnectionprofiles", "vpnkey", "apnsimpin", "simpin"].contains(name)
+  }
+
+  private static func namesSecret(_ text: String) -> Bool {
+    let text = text.lowercased()
+    return text.contains("password") || text.contains("networkconnectionprofiles") || text.contains("simpin")
   }
 }

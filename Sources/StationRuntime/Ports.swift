@@ -1,4 +1,5 @@
 import CSMSLink
+import Certificates
 import Ledger
 import NIOCore
 import OCPP
@@ -38,6 +39,18 @@ public protocol LinkPort {
   func disconnect(code: Int, reason: String)
 }
 
+/// The certificate folder as the runtime uses it; the rules are those of `CertificateWorker`.
+public protocol CertificatePort: Sendable {
+  /// `completion` may come on any thread, or before this returns.
+  func carryOut(
+    _ request: CertificateRequest, completion: @escaping @Sendable (CertificateReply, CertificateInventory) -> Void)
+  /// Takes nothing more and waits a moment for what is being done.
+  func close()
+}
+
 extension Station: CoreMachine {}
+extension CertificateWorker: CertificatePort {
+  public func close() { close(within: 1000) }
+}
 extension Ledger: LedgerPort {}
 extension CSMSLink: LinkPort {}

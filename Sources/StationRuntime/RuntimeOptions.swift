@@ -13,7 +13,7 @@ import StationCore
 /// | `station-id` | identity towards the CSMS | SecurityCtrlr.Identity, else InternalCtrlr.ChargePointId |
 /// | `ocpp-version` | `ocpp2.0.1`: the only version offered | InternalCtrlr.SupportedOcppVersions |
 /// | `overrides` | file of factory values | none |
-/// | `set` | `Component/Variable=value`, may be repeated | none |
+/// | `set` | `Component/Variable=value`, may be repeated; those of the environment variable STATION_SET, one per line, come first | none |
 /// | `log-level` | `trace` `debug` `info` `notice` `warning` `error` | `info` |
 /// | `message-log` | file to which every OCPP frame is appended | none |
 /// | `journal` | file to which every input is recorded | none |
@@ -50,6 +50,9 @@ public struct RuntimeOptions: Hashable, Sendable {
     certsDirectory = dataDirectory + "/certs"
     controlSocket = dataDirectory + "/control.sock"
   }
+
+  /// Takes the settings of the environment, one per line; those of the command line win.
+  mutating func inherit(settings text: String) { settings = text.split(separator: "\n").map(String.init) + settings }
 
   /// Names the option, what was given and what was expected.
   public struct ParseError: Error, Hashable, Sendable, CustomStringConvertible {

@@ -1,4 +1,5 @@
 import CSMSLink
+import Certificates
 import DeviceModel
 import Glibc
 import Hardware
@@ -10,7 +11,8 @@ import StationCore
 
 /// The long-running process from its first instruction to its last: options, device model, ledger, control socket, loop.
 ///
-/// Threads: the main thread is the event loop; the ledger has one; NIO's resolver has one while a host name is looked up.
+/// Threads: the main thread is the event loop; the ledger has one; NIO's resolver has one while a host name is looked up,
+/// the certificate folder one while it is worked on.
 public enum StationProcess {
   /// Runs until the station is stopped.
   /// - Parameters:
@@ -20,13 +22,15 @@ public enum StationProcess {
   public static func run(
     arguments: [String], makeCore: (StationStart, StationTime) -> any CoreMachine
   ) -> ExitCode {
-    let options: RuntimeOptions
+    var options: RuntimeOptions
     do {
       options = try RuntimeOptions(arguments: arguments)
+      if let settings = getenv("STATION_SET") { options.inherit(settings: String(cString: settings)) }
     } catch {
       complain("stationd: \(error.description)")
       return .configuration
     }
+    for problem in ProcessPrivileges.drop() { complain("stationd: \(problem)") }
     guard let signals = ProcessSignals.install() else {
       complain("stationd: no pipe for signals: \(String(cString: strerror(errno)))")
       return .runtimeFailure
@@ -148,15 +152,20 @@ public enum StationProcess {
     let now = clock.now
     let simulationFile = SimulationFile(path: options.dataDirectory + "/simulation.json")
     let saved = savedSimulation(simulationFile) { log.write(.warning, $0, wall: now.wall) }
+    let certificates = CertificateStore(
+      folder: CertificateFolder(path: options.certsDirectory), keyPassword: keyPassword.text)
+    let inventory = certificates.inventoryAtStart()
+    for problem in inventory.problems { log.write(.warning, "certificates: \(problem)", wall: now.wall) }
     let start = StationStart(
       model: model, ledger: snapshot, seed: .random(in: .min ... .max), bootReason: bootReason,
       csmsURL: options.csmsURL,
-      identity: options.stationID, clockIsVirtual: options.timeScale != 1)
+      identity: options.stationID, certificates: inventory, clockIsVirtual: options.timeScale != 1)
     var parts = StationRuntime.Parts(
       core: makeCore(start, now),
       hardware: SimulatedHardware(
         topology: SimulatedEVSE.topology(of: model), at: now, restoring: saved, keepingCables: options.keepsSimulation),
       ledger: ledger, clock: clock, log: log)
+    parts.certificates = CertificateWorker(certificates, inventory: inventory)
     parts.simulationFile = simulationFile
     parts.drivers = drivers
     let socket: ControlSocketFile

@@ -23,6 +23,8 @@ public final class StationRuntime {
     public var core: any CoreMachine
     public var hardware: SimulatedHardware
     public var ledger: any LedgerPort
+    /// `nil`: there is no certificate folder.
+    public var certificates: (any CertificatePort)?
     public var clock: StationClock
     public var log: StationLog
     public var messageLog: MessageLog?
@@ -60,6 +62,7 @@ public final class StationRuntime {
   var hardware: SimulatedHardware
   let drivers: HardwareDrivers?
   let ledger: any LedgerPort
+  let certificates: (any CertificatePort)?
   let clock: StationClock
   private let log: StationLog
   private let messageLog: MessageLog?
@@ -105,6 +108,7 @@ public final class StationRuntime {
     hardware = parts.hardware
     drivers = parts.drivers
     ledger = parts.ledger
+    certificates = parts.certificates
     clock = parts.clock
     log = parts.log
     messageLog = parts.messageLog
@@ -253,8 +257,7 @@ public final class StationRuntime {
     case .hardware(let command):
       carryOut(command)
       accept(hardware.execute(command, at: now), isReal: false)
-    case .certificates(let id, _):
-      inputs.append(.certificates(id: id, .failed("there is no certificate folder"), CertificateInventory()))
+    case .certificates(let id, let request): carryOut(id, request)
     case .setTimer(let id, let deadline):
       if !timers.set(id, at: deadline) { write(.error, "timer \(id.name) \(id.index) was not set: too many timers") }
     case .cancelTimer(let id): timers.cancel(id)
@@ -274,6 +277,22 @@ public final class StationRuntime {
     case .controlReply(let id, _):
       onControlReply?(id, .failure(ControlError("the ledger could not be written: \(why)")))
     default: break
+    }
+  }
+
+  private func carryOut(_ id: Int64, _ request: CertificateRequest) {
+    guard let certificates else {
+      inputs.append(.certificates(id: id, .failed("there is no certificate folder"), CertificateInventory()))
+      return
+    }
+    let bound = NIOLoopBound(self, eventLoop: loop)
+    let loop = self.loop
+    certificates.carryOut(request) { reply, inventory in
+      // Never at once: the answer of a request that is refused comes after the action too.
+      loop.execute {
+        guard !bound.value.isEnding else { return }
+        bound.value.give(.certificates(id: id, reply, inventory))
+      }
     }
   }
 
@@ -438,6 +457,7 @@ public final class StationRuntime {
     isEnding = true
     stopDrivers()
     simulationFile?.save(hardware.saved.json.bytes)
+    certificates?.close()
     messageLog?.flush()
     journal?.flush()
     if let error = ledger.close() { write(.warning, error.text) }

@@ -1,3 +1,5 @@
+import CProcess
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -60,10 +62,5 @@ package enum NamedThread {
   }
 
   /// Of no consequence when it fails.
-  private static func setName(_ name: String) {
-    let file = open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
-    guard file >= 0 else { return }
-    _ = write(file, name, name.utf8.count)
-    close(file)
-  }
+  private static func setName(_ name: String) { _ = process_name_thread(name) }
 }

@@ -3,7 +3,8 @@ import Glibc
 /// The options of `station run`: what they are called, and how `stationd` gets them.
 ///
 /// Each one is also an environment variable: `STATION_` and the name in capitals, `-` as `_` (`STATION_CONFIG_DIR`). The
-/// command line wins. `STATION_SET` holds one setting per line.
+/// command line wins. `STATION_SET` holds one setting per line; `stationd` reads it itself, because everybody sees a command
+/// line and a setting may be a password.
 struct RunArguments {
   static let values = [
     "config-dir", "data-dir", "certs-dir", "key-password-file", "control-socket", "csms-url", "station-id",
@@ -56,8 +57,7 @@ struct RunArguments {
     for name in Self.values {
       if let value = options[name] ?? environment(Self.variable(name)) { result.append("--\(name)=\(value)") }
     }
-    let inherited = environment(Self.variable(Self.list))?.split(separator: "\n").map(String.init) ?? []
-    for setting in inherited + settings { result.append("--\(Self.list)=\(setting)") }
+    for setting in settings { result.append("--\(Self.list)=\(setting)") }
     let supervised = environment(Self.variable(Self.flag)).map { !["", "0", "false", "no"].contains($0) } ?? false
     if isSupervised || supervised { result.append("--\(Self.flag)") }
     return result

@@ -12,5 +12,7 @@ struct StationCommand: ParsableCommand {
         station ctl --control-socket data/control.sock plug-in --evse 1
       """,
     version: "station 0.1.0",
-    subcommands: [Run.self, Ctl.self, Check.self, ReplayCommand.self, MeterCommand.self, RelaydConfig.self])
+    subcommands: [
+      Run.self, Ctl.self, Check.self, CertsCommand.self, ReplayCommand.self, MeterCommand.self, RelaydConfig.self,
+    ])
 }

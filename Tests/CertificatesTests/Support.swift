@@ -63,6 +63,8 @@ final class TestFolder {
     return names.sorted()
   }
 
+  func chmod(_ file: String, _ mode: UInt32) { _ = Glibc.chmod("\(path)/\(file)", mode) }
+
   func mode(_ file: String) -> UInt32 {
     var status = stat()
     guard lstat("\(path)/\(file)", &status) == 0 else { return 0 }

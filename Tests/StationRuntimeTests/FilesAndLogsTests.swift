@@ -173,6 +173,29 @@ struct LogTests {
     #expect(profile.contains("ws://x"))
   }
 
+  /// Every message that can carry one, both ways (A01.FR.12).
+  @Test(arguments: [
+    #"[2,"1","SetNetworkProfile",{"connectionData":{"apn":{"apn":"a","apnPassword":"s3cret","simPin":4711},"ocppCsmsUrl":"ws://x"}}]"#,
+    #"[2,"1","SetNetworkProfile",{"connectionData":{"vpn":{"user":"u","password":"s3cret","key":"s3cret"},"ocppCsmsUrl":"ws://x"}}]"#,
+    #"[3,"1",{"getVariableResult":[{"attributeValue":"[s3cret]","variable":{"name":"NetworkConnectionProfiles"}}],"x":"ws://x"}]"#,
+    #"[2,"1","NotifyReport",{"reportData":[{"variable":{"name":"BasicAuthPassword"},"variableAttribute":[{"value":"s3cret"}]}],"x":"ws://x"}]"#,
+    #"[2,"1","NotifyEvent",{"eventData":[{"actualValue":"s3cret","variable":{"name":"VpnPassword"}}],"x":"ws://x"}]"#,
+    #"[2,"1","SetVariables",{"setVariableData":[{"attributeValue":"s3cret","variable":{"name":"VpnKey"}}],"x":"ws://x"}]"#,
+  ])
+  func theMessageLogHidesSecrets(frame: String) {
+    let line = String(decoding: MessageLog.line(Array(frame.utf8), .incoming, wall: 0), as: UTF8.self)
+    #expect(!line.contains("s3cret") && !line.contains("4711"))
+    #expect(line.contains("***"))
+    #expect(line.contains("ws://x"))
+  }
+
+  @Test func aBrokenFrameThatNamesAPasswordIsNotShown() {
+    let frame =
+      #"[2,"1","SetVariables",{"setVariableData":[{"attributeValue":"s3cret","variable":{"name":"BasicAuthPassword"}}]}"#
+    let line = String(decoding: MessageLog.line(Array(frame.utf8), .incoming, wall: 0), as: UTF8.self)
+    #expect(line.hasSuffix(#""dir":"in","frame":"*** 118 bytes that are no JSON"}"#))
+  }
+
   @Test func aFrameThatIsNoJSONIsLoggedAsText() {
     let line = MessageLog.line(Array("[2,\n".utf8) + [0xFF], .outgoing, wall: 0)
     #expect(

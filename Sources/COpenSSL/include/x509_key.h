@@ -1,12 +1,29 @@
 #ifndef COPENSSL_X509_KEY_H
 #define COPENSSL_X509_KEY_H
 
+#include <openssl/evp.h>
 #include <stddef.h>
+
+#include "x509_certificate.h"
 
 // Key files. No key leaves these functions except into a file.
 
 // Compares the PEM key in the file with the certificate's: 1 the same, 0 another or a broken one, -1 cannot be told, because
 // the key is encrypted or the file names a key elsewhere (no PEM in it). Reads from the file's position on.
 int x509_key_fits(int file, const unsigned char *der, size_t count);
+
+// 1 when the key is the one of the certificate.
+int x509_key_is_of(const EVP_PKEY *key, const unsigned char *der, size_t count);
+
+// A new key: RSA of so many bits, or with 0 EC P-256. NULL when OpenSSL fails.
+EVP_PKEY *x509_key_make(size_t rsa_bits);
+
+// Writes the key to the file as PEM, PKCS #8; with a password encrypted (PBES2, AES-256). 0, or an errno.
+int x509_key_write(EVP_PKEY *key, int file, const char *password);
+
+// A certificate signing request (PKCS #10, RFC 2986) in PEM, signed with SHA-256. Attributes of the subject: NULL leaves one
+// out. NULL and a line in `problem` when it cannot be made, for instance of a name that is too long; else `x509_free`.
+struct x509_bytes x509_key_request(
+    EVP_PKEY *key, const char *common_name, const char *organization, const char *country, const char **problem);
 
 #endif

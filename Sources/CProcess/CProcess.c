@@ -1,0 +1,44 @@
+#include "include/CProcess.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+_Static_assert(PROCESS_CAP_DAC_OVERRIDE == CAP_DAC_OVERRIDE, "");
+_Static_assert(PROCESS_CAP_IPC_LOCK == CAP_IPC_LOCK, "");
+_Static_assert(PROCESS_CAP_SYS_NICE == CAP_SYS_NICE, "");
+
+static int control(int option, unsigned long a, unsigned long b) {
+  return prctl(option, a, b, 0UL, 0UL) < 0 ? errno : 0;
+}
+
+int process_name_thread(const char *name) { return control(PR_SET_NAME, (unsigned long)name, 0); }
+
+int process_no_new_privileges(void) { return control(PR_SET_NO_NEW_PRIVS, 1, 0); }
+
+int process_no_dumps(void) { return control(PR_SET_DUMPABLE, 0, 0); }
+
+int process_keep_capabilities(uint64_t kept) {
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {{0, 0, 0}};
+  if (syscall(SYS_capget, &header, sets) != 0) return errno;
+  if (sets[CAP_TO_INDEX(CAP_SETPCAP)].effective & CAP_TO_MASK(CAP_SETPCAP)) {
+    // EINVAL: the kernel has no capability of that number, nor higher ones.
+    for (int capability = 0; capability < 64; capability++) {
+      if (kept & (UINT64_C(1) << capability)) continue;
+      int error = control(PR_CAPBSET_DROP, (unsigned long)capability, 0);
+      if (error == EINVAL) break;
+      if (error != 0) return error;
+    }
+  }
+  prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0UL, 0UL, 0UL);
+  for (int index = 0; index < _LINUX_CAPABILITY_U32S_3; index++) {
+    uint32_t mask = (uint32_t)(kept >> (32 * index));
+    sets[index].effective &= mask;
+    sets[index].permitted &= mask;
+    sets[index].inheritable &= mask;
+  }
+  return syscall(SYS_capset, &header, sets) != 0 ? errno : 0;
+}
