@@ -48,7 +48,7 @@ class Disk:
 
 
 async def start_on_small_disk(rig: Rig) -> Disk:
-    small = wrapper('mount -t tmpfs -o size=2m tmpfs "$0" && exec "$@"', rig.folder / "data")
+    small = wrapper('mount -t tmpfs -o size=2m tmpfs "$0" && exec env STATION_DEBUGGABLE=1 "$@"', rig.folder / "data")
     await rig.start(POINTS, wrapper=small)
     return Disk(rig)
 

@@ -108,3 +108,12 @@ def test_the_users_and_groups_of_the_units_are_made(tmp_path):
         service = read(name)["Service"]
         assert set(service["User"]) <= users
         assert set(service["Group"]) | set(service["SupplementaryGroups"][0].split()) <= groups
+
+
+def test_nobody_else_reads_the_stations_files():
+    service = read("station.service")["Service"]
+    assert service["UMask"] == ["0077"]
+    assert service["StateDirectoryMode"] == ["0700"]
+    assert service["LimitCORE"] == ["0"]
+    assert service["NoNewPrivileges"] == ["yes"]
+    assert service["CapabilityBoundingSet"] == [""]

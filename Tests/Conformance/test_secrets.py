@@ -1,0 +1,233 @@
+"""What is secret stays on the station and is the owner's only, seen from outside the process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from rig import Rig, not_applicable
+from station_adapter import OurStation, StationFailed
+from test_b_variables import get_variables, set_variables
+from test_station import options, run, station_binary
+
+requirement = pytest.mark.requirement
+
+PASSWORD = "BasicAuthPassword"
+#: Each secret by where it comes from; all of the characters that a password may have.
+SECRETS = {
+    "factory password": "factory-Secret-0001",
+    "new password": "renewed-Secret-0002",
+    "profile password": "profile-Secret-0003",
+    "APN password": "apn-Secret-0004",
+    "VPN password": "vpn-Secret-0005",
+    "VPN key": "vpnkey-Secret-0006",
+    "refused password": "refused Secret%0007",
+}
+
+
+def found_in(where: str, text: str) -> list[str]:
+    found = [f"{what} in {where}" for what, secret in SECRETS.items() if secret in text]
+    return found + ([f"a private key in {where}"] if "PRIVATE KEY" in text else [])
+
+
+def profile(url: str) -> dict:
+    return {
+        "ocppVersion": "OCPP20",
+        "ocppTransport": "JSON",
+        "ocppCsmsUrl": url,
+        "messageTimeout": 30,
+        "securityProfile": 1,
+        "ocppInterface": "Wired0",
+        "apn": {"apn": "internet", "apnPassword": SECRETS["APN password"], "apnAuthentication": "CHAP"},
+        "vpn": {
+            "server": "vpn.example",
+            "user": "cp001",
+            "password": SECRETS["VPN password"],
+            "key": SECRETS["VPN key"],
+            "type": "IKEv2",
+        },
+    }
+
+
+@pytest.mark.limit(120)
+@requirement("A01.FR.11", "A01.FR.12", "A02.FR.05", "B09.FR.01")
+async def test_nothing_tells_a_secret(rig: Rig):
+    """Passwords and keys are in no log, journal, state, report or frame that the station sends"""
+    rig.csms.passwords = {rig.station_id: SECRETS["factory password"]}
+    away = profile("ws://away.example") | {"basicAuthPassword": SECRETS["profile password"]}
+    profiles = [
+        {"configurationSlot": 1, "connectionData": profile("ws://csms.example")},
+        {"configurationSlot": 3, "connectionData": away},
+    ]
+    journal = rig.folder / "journal.jsonl"
+    await rig.start(
+        {
+            "SecurityCtrlr/" + PASSWORD: SECRETS["factory password"],
+            "OCPPCommCtrlr/NetworkConfigurationPriority": "1",
+            "InternalCtrlr/NetworkConnectionProfiles": json.dumps(profiles),
+        },
+        arguments=["--journal", str(journal), "--log-level", "trace"],
+    )
+    assert isinstance(rig.station, OurStation)
+    connected = rig.csms.record.events("connected")[-1]
+    told = json.dumps((await get_variables(rig, "SecurityCtrlr/" + PASSWORD)).payload)
+    told += json.dumps((await get_variables(rig, "InternalCtrlr/NetworkConnectionProfiles")).payload)
+    await set_variables(rig, {"SecurityCtrlr/" + PASSWORD: SECRETS["refused password"]})
+    await rig.csms.call("SetNetworkProfile", {"configurationSlot": 2, "connectionData": profile(rig.csms.url)})
+    await rig.csms.call("TriggerMessage", {"requestedMessage": "SignChargingStationCertificate"})
+    await rig.csms.call("GetBaseReport", {"requestId": 1, "reportBase": "FullInventory"})
+    await asyncio.sleep(1)
+    rig.csms.passwords = {rig.station_id: SECRETS["new password"]}
+    await set_variables(rig, {"SecurityCtrlr/" + PASSWORD: SECRETS["new password"]})
+    await rig.csms.expect_event("connected", after=connected)
+    told += json.dumps((await get_variables(rig, "InternalCtrlr/NetworkConnectionProfiles")).payload)
+    state = json.dumps(await rig.station.state())
+    lost = json.dumps(await rig.station.command("undelivered"))
+    sent = "\n".join(str(one.raw) for one in rig.csms.record.messages("in"))
+    command_line = Path(f"/proc/{rig.station.process_id}/cmdline").read_text()
+    await rig.station.stop()
+    folder = rig.folder
+    outlets = {
+        "the log": rig.station.log(),
+        "the message log": (folder / "messages.jsonl").read_text(),
+        "the journal": journal.read_text(),
+        "the state": state,
+        "the undelivered messages": lost,
+        "GetVariables": told,
+        "what the station sent": sent,
+        "its command line": command_line,
+    }
+    for where, text in outlets.items():
+        assert len(text) > 10, f"nothing in {where}"
+    assert [one for where, text in outlets.items() for one in found_in(where, text)] == []
+    # They are where they belong: the ledger, which has to hold them (A01.FR.10).
+    ledger = sqlite3.connect(folder / "data" / "ledger.sqlite")
+    dump = "\n".join(ledger.iterdump())
+    ledger.close()
+    stored = bytes.fromhex("".join(part for part in dump.split("'") if len(part) % 2 == 0 and is_hexadecimal(part)))
+    assert SECRETS["new password"].encode() in stored + dump.encode()
+
+
+def is_hexadecimal(text: str) -> bool:
+    return all(one in "0123456789abcdefABCDEF" for one in text)
+
+
+async def test_files_are_the_owners_only(rig: Rig):
+    """Whatever the umask is, nobody else reads a file or connects to the socket"""
+    old = os.umask(0)
+    try:
+        await rig.start(arguments=["--journal", str(rig.folder / "journal.jsonl")])
+        await rig.csms.call("TriggerMessage", {"requestedMessage": "SignChargingStationCertificate"})
+        await rig.station.stop()
+        await rig.station.start()
+    finally:
+        os.umask(old)
+    assert isinstance(rig.station, OurStation)
+    data, certs = rig.folder / "data", rig.folder / "certs"
+    everything = [*data.rglob("*"), *certs.rglob("*"), rig.folder / "messages.jsonl", rig.folder / "journal.jsonl"]
+    everything += [rig.folder / "journal.jsonl.previous", rig.station.control_socket]
+    assert len(everything) > 6
+    wrong = {str(one): oct(stat.S_IMODE(one.stat().st_mode)) for one in everything if one.stat().st_mode & 0o077}
+    assert wrong == {}
+
+
+def status(pid: int) -> dict[str, str]:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+async def test_privileges_are_given_up(rig: Rig):
+    """No new privileges, and of root's capabilities only those that a relayd started by the station needs"""
+    await rig.start()
+    assert isinstance(rig.station, OurStation)
+    found = status(rig.station.process_id)
+    assert found["NoNewPrivs"] == "1"
+    # CAP_DAC_OVERRIDE, CAP_IPC_LOCK, CAP_SYS_NICE
+    allowed = 1 << 1 | 1 << 14 | 1 << 23
+    for name in ("CapEff", "CapPrm", "CapInh", "CapAmb"):
+        assert int(found[name], 16) & ~allowed == 0, f"{name} {found[name]}"
+    if os.geteuid() == 0:
+        assert int(found["CapBnd"], 16) & ~allowed == 0, found["CapBnd"]
+
+
+def dumps_core(rig: Rig, name: str, **environment: str) -> bool:
+    """The station, killed by the signal of a crash, asks the kernel for a core dump and gets one."""
+    folder = rig.folder / name
+    folder.mkdir()
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("STATION_")}
+    command = [str(station_binary()), "run", *options(rig, folder / "data"), "--control-socket", str(folder / "s")]
+    process = subprocess.Popen(
+        ["sh", "-c", 'ulimit -c unlimited && cd "$0" && exec "$@"', str(folder), *command],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # Swift's own crash report, where a toolchain is installed, would take the place of the signal's effect.
+        env=clean | {"SWIFT_BACKTRACE": "enable=no"} | environment,
+    )
+    while not (folder / "s").exists():
+        assert process.poll() is None, "the station ended"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGABRT)
+    _, result = os.waitpid(process.pid, 0)
+    process.returncode = -os.WTERMSIG(result) if os.WIFSIGNALED(result) else os.WEXITSTATUS(result)
+    assert os.WIFSIGNALED(result), f"exit code {process.returncode}"
+    return os.WCOREDUMP(result)
+
+
+async def test_no_core_dump(rig: Rig):
+    """A crash leaves no image of the memory, in which passwords and keys are"""
+    await rig.csms.start()
+    if not dumps_core(rig, "debuggable", STATION_DEBUGGABLE="1"):
+        not_applicable("this system makes no core dumps")
+    assert not dumps_core(rig, "ordinary")
+
+
+async def test_settings_of_the_environment_are_in_no_command_line(rig: Rig):
+    """STATION_SET may hold a password; `ps` shows command lines to everybody"""
+    await rig.csms.start()
+    data = rig.folder / "data"
+    secret = SECRETS["factory password"]
+    settings = f"SecurityCtrlr/{PASSWORD}={secret}\nSecurityCtrlr/Identity=cp-env"
+    rig.csms.passwords = {"cp-env": secret}
+    process = await asyncio.create_subprocess_exec(
+        str(station_binary()),
+        "run",
+        *options(rig, data),
+        env=os.environ | {"STATION_SET": settings},
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        # The password and the identity have come through.
+        await rig.csms.expect_event("connected")
+        assert secret not in Path(f"/proc/{process.pid}/cmdline").read_text()
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def test_certs(rig: Rig):
+    """`station certs` lists what is in the folder, and its exit code tells whether somebody has to look"""
+    code, output = await run("certs")
+    assert code == 64 and "--certs-dir" in output
+    code, output = await run("certs", "--certs-dir", str(rig.folder), "--json")
+    report = json.loads(output)
+    assert (code, report["certificates"], report["problems"]) == (0, [], [])
+    bundle = rig.folder / "ca" / "csms"
+    bundle.mkdir(parents=True)
+    (bundle / "CSMS_ROOT_CA.pem").write_text("nothing")
+    code, output = await run("certs", "--certs-dir", str(rig.folder))
+    assert code == 1
+    assert output == (
+        "no certificates\n"
+        "problem: ca/csms/CSMS_ROOT_CA.pem: there is no certificate in it; expected PEM, BEGIN CERTIFICATE\n"
+    )
+    code, output = await run("certs", "--certs-dir", str(rig.folder), "--control-socket", str(rig.folder / "none"))
+    assert code == 1 and "is the station running" in output
