@@ -145,6 +145,42 @@ struct AuthorizationTests {
     #expect(bench.contactorClosed[1] == false)
   }
 
+  /// Known here, in the cache or in the list, a master pass needs no CSMS; it stops what runs and starts nothing.
+  // Proves: C12.FR.09, C16.FR.02, C16.FR.03, C16.FR.04, C16.FR.05, C16.FR.08
+  @Test(arguments: [true, false]) func aMasterPassThatIsKnownHere(listed: Bool) {
+    let bench = StationBench(
+      settings.merging(["AuthCtrlr/MasterPassGroupId": "MASTER", "TxCtrlr/TxStopPoint": "Authorized"]) { $1 }
+    ).boot()
+    let info: JSONValue = ["status": "Accepted", "groupIdToken": ["idToken": "MASTER", "type": "Central"]]
+    bench.responder = {
+      $0.text("idToken.idToken") == "GUARD" ? ["idTokenInfo": info] : StationBench.accepting($0)
+    }
+    if listed {
+      bench.call(
+        "SendLocalList",
+        [
+          "updateType": "Full", "versionNumber": 1,
+          "localAuthorizationList": [["idToken": ["idToken": "GUARD", "type": "ISO14443"], "idTokenInfo": info]],
+        ])
+    } else {
+      bench.swipe("GUARD")
+    }
+    for evse in [1, 2] {
+      bench.plugIn(evse)
+      bench.swipe("DRIVER\(evse)", evses: [evse])
+      bench.pilot(.c, evse)
+    }
+    bench.forgetCalls()
+    bench.swipe("GUARD")
+    #expect(bench.calls("Authorize").isEmpty)
+    #expect(bench.events.filter { $0.hasPrefix("Ended StopAuthorized") }.count == 2)
+    let ended = bench.calls("TransactionEvent").filter { $0.text("eventType") == "Ended" }
+    #expect(ended.allSatisfy { $0.text("transactionInfo.stoppedReason") == "MasterPass" })
+    bench.swipe("GUARD")
+    #expect(bench.contactorClosed[1] == false && bench.contactorClosed[2] == false)
+    #expect(bench.station.snapshot.evses.allSatisfy { $0.transaction == nil })
+  }
+
   // Proves: C11.FR.05
   @Test func aCacheThatCannotBeClearedIsNot() {
     let bench = StationBench(settings).boot()

@@ -54,6 +54,18 @@ struct AvailabilityTests {
     #expect(told(bench) == ["2.1 Occupied"])  // the first EVSE was set by itself
   }
 
+  /// Nobody can use the other connector of the EVSE, and yet its own status does not change.
+  // Proves: G01.FR.08
+  @Test func theOtherConnectorOfTheEVSESaysNothing() {
+    let bench = StationBench(["TxCtrlr/TxStartPoint": "EnergyTransfer"], folder: "ac-two-connectors").boot()
+    #expect(told(bench) == ["1.1 Available", "1.2 Available"])
+    bench.forgetCalls()
+    bench.plugIn(1)
+    #expect(told(bench) == ["1.1 Occupied"])
+    bench.plugOut(1)
+    #expect(told(bench) == ["1.1 Occupied", "1.1 Available"])
+  }
+
   // Proves: G04.FR.06, G04.FR.09, G03.FR.05
   @Test func theStationWaitsForATransactionAndStaysUnavailable() {
     let settings = ["TxCtrlr/TxStartPoint": "EVConnected", "TxCtrlr/TxStopPoint": "EVConnected"]

@@ -52,6 +52,17 @@ struct RegistrationTests {
     #expect(bench.events.contains("Updated ChargingStateChanged Charging") == allowed)
   }
 
+  /// A reset ends in a boot like any other.
+  // Proves: B01.FR.03, B11.FR.03, B11.FR.04
+  @Test func afterAResetTheStationBootsAgain() {
+    let bench = StationBench().boot()
+    #expect(bench.call("Reset", ["type": "Immediate"])?.text("status") == "Accepted")
+    #expect(bench.actions.last == .restart(.remoteReset))
+    let again = bench.restarted().boot()
+    #expect(again.calls.first?.action == "BootNotification")
+    #expect(again.calls("StatusNotification").count == 2)
+  }
+
   /// Messages keep the heartbeat away, but not for longer than a day when it is what sets the clock.
   // Proves: G02.FR.07
   @Test func aHeartbeatADayForTheClock() {

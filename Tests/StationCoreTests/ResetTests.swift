@@ -22,7 +22,7 @@ struct ResetTests {
     #expect(bench.actions.last == .restart(.remoteReset))
   }
 
-  // Proves: B12.FR.01, B12.FR.03, TC_B_21_CS
+  // Proves: B11.FR.07, B12.FR.01, B12.FR.03, TC_B_21_CS
   @Test func onIdleWaitsForTheSessionAndItsCable() {
     let bench = charging()
     bench.forgetCalls()

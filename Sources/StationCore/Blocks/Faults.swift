@@ -153,6 +153,7 @@ extension HardwareFault {
     "ContactorFailedToClose": ("PowerContactor", "Problem"), "RelayDaemonFailure": ("PowerContactor", "Problem"),
     "PowerMeterFailure": ("FiscalMetering", "Problem"), "EnergyRegisterChanged": ("FiscalMetering", "Problem"),
     "PowerMeterIdentityMismatch": ("FiscalMetering", "Problem"),
+    "SignedMeterValueTooLong": ("FiscalMetering", "Problem"),
     "SupplyFailure": ("ELVSupply", "Fallback"),
     "PilotFault": ("CPPWMController", "Problem"), "DiodeFault": ("CPPWMController", "Problem"),
     "VentilationNotAvailable": ("CPPWMController", "Problem"), "InvalidVehicleMode": ("CPPWMController", "Problem"),

@@ -9,9 +9,72 @@ struct MeterValues: Sendable {
   /// The clock-aligned moment has come and the meters are being read for it.
   var awaitsAligned = false
   var awaitsAlignedTxEnded = false
+  /// Registers at the last value of each series, by EVSE (0: the main meter): what an `.Interval` measurand counts from.
+  var marks: [Mark: Registers] = [:]
 
   /// Time that the meters get to answer at a clock-aligned moment, milliseconds; then the last readings count.
   static let readingTime: Int64 = 200
+
+  /// What a value is taken for.
+  enum Purpose: Hashable, Sendable {
+    case started, updated, ended, aligned, alignedUpdated, alignedEnded, trigger
+
+    var measurands: VariableAddress {
+      switch self {
+      case .started: return Setting.sampledTxStartedMeasurands
+      case .updated: return Setting.sampledTxUpdatedMeasurands
+      case .ended: return Setting.sampledTxEndedMeasurands
+      case .aligned, .alignedUpdated, .trigger: return Setting.alignedMeasurands
+      case .alignedEnded: return Setting.alignedTxEndedMeasurands
+      }
+    }
+
+    /// Those that come again and again, so that something lies between two of them.
+    var series: Series? {
+      switch self {
+      case .updated: return .updated
+      case .ended: return .ended
+      case .aligned, .alignedUpdated: return .aligned
+      case .alignedEnded: return .alignedEnded
+      case .started, .trigger: return nil
+      }
+    }
+  }
+
+  enum Series: Hashable, Sendable {
+    case updated, ended, aligned, alignedEnded
+
+    static let ofTransaction: [Series] = [.updated, .ended, .alignedEnded]
+  }
+
+  struct Mark: Hashable, Sendable {
+    var evse: Int
+    var series: Series
+  }
+
+  /// Milliwatt-hours.
+  struct Registers: Hashable, Sendable {
+    var imported: Int64?
+    var exported: Int64?
+
+    init(_ reading: MeterReading) {
+      imported = reading.energyImport
+      exported = reading.energyExport
+    }
+
+    /// What was counted since `earlier`; nothing of a register that is unknown, or was set back.
+    func since(_ earlier: Registers) -> Registers {
+      var result = self
+      result.imported = Self.difference(imported, earlier.imported)
+      result.exported = Self.difference(exported, earlier.exported)
+      return result
+    }
+
+    private static func difference(_ now: Int64?, _ before: Int64?) -> Int64? {
+      guard let now, let before, now >= before else { return nil }
+      return now - before
+    }
+  }
 }
 
 /// The last reading of one meter. Too old is unknown, and unknown is left out.
@@ -50,19 +113,57 @@ extension Station {
       return
     }
     meterEvent(reading)
+    if signs(.ended) || signs(.aligned) { checkSigned(reading) }
   }
 
   // MARK: One MeterValue
 
-  /// The measurands of a list variable from the EVSE's meter; `nil` when the list is empty or nothing is known.
-  func values(
-    of evse: EVSE, _ measurands: VariableAddress, context: ReadingContextEnumType
+  /// The values of the EVSE's meter for a purpose; `nil` when nothing is asked for or known. The next value of the same
+  /// series counts its interval from here.
+  mutating func sample(
+    at index: Int, for purpose: MeterValues.Purpose, context: ReadingContextEnumType
   ) -> MeterValueType? {
-    meterValue(evse.meter, list(measurands), context: context, offered: evse.offer)
+    let meter = evses[index].meter
+    let interval = takeInterval(meter, evse: evses[index].id, purpose.series, context)
+    guard let reading = meter.fresh(at: now) else { return nil }
+    var signature: SignedMeterValueType?
+    if let signed = reading.signed, signed.fits, signs(purpose) {
+      let bringsKey = signedValueBringsKey(evse: evses[index].id)
+      signature = signed.value(withKey: bringsKey)
+    }
+    let value = meterValue(
+      meter, list(purpose.measurands), context: context, offered: evses[index].offer, interval: interval,
+      signature: signature)
+    if value != nil, signature?.publicKey?.isEmpty == false { evses[index].transaction?.publicKeyIsSent = true }
+    return value
   }
 
-  func beginValues(at index: Int) -> [MeterValueType]? {
-    values(of: evses[index], Setting.sampledTxStartedMeasurands, context: .transactionBegin).map { [$0] }
+  private mutating func takeInterval(
+    _ meter: MeterState, evse: Int, _ series: MeterValues.Series?, _ context: ReadingContextEnumType
+  ) -> MeterValues.Registers? {
+    guard let series, let reading = meter.fresh(at: now) else { return nil }
+    let registers = MeterValues.Registers(reading)
+    let mark = MeterValues.Mark(evse: evse, series: series)
+    defer { meterValues.marks[mark] = registers }
+    guard context != .transactionBegin else { return nil }
+    return meterValues.marks[mark].map(registers.since)
+  }
+
+  /// The intervals within a transaction count from its begin.
+  private mutating func markBegin(at index: Int) {
+    for series in MeterValues.Series.ofTransaction {
+      meterValues.marks[MeterValues.Mark(evse: evses[index].id, series: series)] =
+        evses[index].meter.fresh(at: now).map(MeterValues.Registers.init)
+    }
+  }
+
+  mutating func beginValues(at index: Int) -> [MeterValueType]? {
+    sample(at: index, for: .started, context: .transactionBegin).map { [$0] }
+  }
+
+  /// The measurands of a list variable as the EVSE's meter has them now.
+  func triggeredValues(of evse: EVSE, _ measurands: VariableAddress) -> MeterValueType? {
+    meterValue(evse.meter, list(measurands), context: .trigger, offered: evse.offer)
   }
 
   func triggeredValues(of meter: MeterState) -> MeterValueType? {
@@ -70,42 +171,25 @@ extension Station {
   }
 
   private func meterValue(
-    _ meter: MeterState, _ measurands: [String], context: ReadingContextEnumType, offered: Int64?
+    _ meter: MeterState, _ measurands: [String], context: ReadingContextEnumType, offered: Int64?,
+    interval: MeterValues.Registers? = nil, signature: SignedMeterValueType? = nil
   ) -> MeterValueType? {
     guard let reading = meter.fresh(at: now), !measurands.isEmpty else { return nil }
+    let withPhases = !flag(Setting.registerValuesWithoutPhases, default: false)
     var sampled: [SampledValueType] = []
     for name in measurands {
       guard let measurand = MeasurandEnumType(rawValue: name) else { continue }
-      sampled.append(contentsOf: Self.samples(of: measurand, reading, context: context, offered: offered))
+      sampled += Self.samples(of: measurand, reading, context: context, offered: offered, interval: interval).filter {
+        withPhases || $0.measurand != .energyActiveImportRegister || $0.phase == nil
+      }
     }
     guard !sampled.isEmpty else { return nil }
+    if let signature {
+      // It is about the register, where that is among the values.
+      let place = sampled.firstIndex { $0.measurand == .energyActiveImportRegister && $0.phase == nil }
+      sampled[place ?? 0].signedMeterValue = signature
+    }
     return MeterValueType(sampledValue: sampled, timestamp: DateTime(unixMilliseconds: meter.acquiredAt))
-  }
-
-  private static let phaseNames: [PhaseEnumType] = [.l1, .l2, .l3]
-  private static let phaseVoltageNames: [PhaseEnumType] = [.l1N, .l2N, .l3N]
-
-  /// What the reading has of one measurand, per phase where the meter gives phases. Nothing when it has none.
-  static func samples(
-    of measurand: MeasurandEnumType, _ reading: MeterReading, context: ReadingContextEnumType, offered: Int64?
-  ) -> [SampledValueType] {
-    func sample(_ thousandths: Int64, _ unit: String, _ phase: PhaseEnumType? = nil) -> SampledValueType {
-      SampledValueType(
-        value: DecimalNumber(mantissa: thousandths, exponent: -3), context: context, location: .outlet,
-        measurand: measurand, phase: phase, unitOfMeasure: UnitOfMeasureType(unit: unit))
-    }
-    switch measurand {
-    case .energyActiveImportRegister: return reading.energyImport.map { [sample($0, "Wh")] } ?? []
-    case .energyActiveExportRegister: return reading.energyExport.map { [sample($0, "Wh")] } ?? []
-    case .powerActiveImport: return reading.power.map { [sample(max(0, $0), "W")] } ?? []
-    case .currentImport:
-      return zip(reading.current, phaseNames).map { sample(max(0, $0), "A", $1) }
-    case .voltage: return zip(reading.voltage, phaseVoltageNames).map { sample($0, "V", $1) }
-    case .frequency: return reading.frequency.map { [sample($0, "Hz")] } ?? []
-    case .soC: return reading.stateOfCharge.map { [sample($0, "Percent")] } ?? []
-    case .currentOffered: return offered.map { [sample($0, "A")] } ?? []
-    default: return []
-    }
   }
 
   // MARK: Sampled during a transaction (J02)
@@ -126,7 +210,7 @@ extension Station {
     restart(TimerID.sampledName, at: index, Setting.sampledTxUpdatedInterval)
     // A silent meter yields no event: its values are absent, not repeated.
     guard evses[index].isMeasuringTransaction,
-      let value = values(of: evses[index], Setting.sampledTxUpdatedMeasurands, context: .samplePeriodic)
+      let value = sample(at: index, for: .updated, context: .samplePeriodic)
     else {
       return
     }
@@ -142,9 +226,8 @@ extension Station {
   /// Keeps values for the Ended event; when there are too many every second one in the middle goes (J02.FR.20).
   mutating func keepForEnded(at index: Int, context: ReadingContextEnumType) {
     guard evses[index].transaction != nil else { return }
-    let isAligned = context == .sampleClock
-    let measurands = isAligned ? Setting.alignedTxEndedMeasurands : Setting.sampledTxEndedMeasurands
-    var value = values(of: evses[index], measurands, context: context)
+    if context == .transactionBegin { markBegin(at: index) }
+    var value = sample(at: index, for: context == .sampleClock ? .alignedEnded : .ended, context: context)
     if evses[index].ending?.isAfterPowerLoss == true { value = lastCommittedValue(at: index) }
     guard let value else { return }
     evses[index].transaction?.endedSamples.append(value)
@@ -214,16 +297,25 @@ extension Station {
 
   private mutating func reportAlignedData() {
     meterValues.awaitsAligned = false
-    let measurands = list(Setting.alignedMeasurands)
     let isBusy = evses.contains { $0.transaction != nil }
-    if flag(Setting.alignedSendDuringIdle, default: false), isBusy { return }  // J01.FR.19-20
-    if let value = meterValue(mainMeter, measurands, context: .sampleClock, offered: nil) {
-      reportAligned(evse: 0, value)
-    }
+    if flag(Setting.alignedSendDuringIdle, default: false), isBusy { return }  // J01.FR.20
+    let interval = takeInterval(mainMeter, evse: 0, .aligned, .sampleClock)
+    let main = meterValue(
+      mainMeter, list(Setting.alignedMeasurands), context: .sampleClock, offered: nil, interval: interval,
+      signature: mainMeter.fresh(at: now)?.signed.flatMap {
+        $0.fits && signs(.aligned) ? $0.value(withKey: signedValueBringsKey(evse: 0)) : nil
+      })
+    if let main { reportAligned(evse: 0, main) }
     for index in evses.indices {
       let evse = evses[index]
-      guard let value = meterValue(evse.meter, measurands, context: .sampleClock, offered: evse.offer) else { continue }
-      if evse.isMeasuringTransaction {
+      // J01.FR.19: the same for one EVSE.
+      let onlyIdle = flag(VariableAddress("AlignedDataCtrlr", evse: evse.id, "SendDuringIdle"), default: false)
+      if onlyIdle, evse.transaction != nil { continue }
+      let isMeasuring = evse.isMeasuringTransaction
+      guard let value = sample(at: index, for: isMeasuring ? .alignedUpdated : .aligned, context: .sampleClock) else {
+        continue
+      }
+      if isMeasuring {
         sendUpdated(at: index, trigger: .meterValueClock, values: [value])  // J01.FR.22
       } else {
         reportAligned(evse: evse.id, value)

@@ -101,7 +101,7 @@ extension Station {
       for index in open {
         sendUpdated(
           at: index, trigger: .trigger,
-          values: values(of: evses[index], Setting.sampledTxUpdatedMeasurands, context: .trigger).map { [$0] })
+          values: triggeredValues(of: evses[index], Setting.sampledTxUpdatedMeasurands).map { [$0] })
       }
     case .logStatusNotification:
       finish(.accepted)

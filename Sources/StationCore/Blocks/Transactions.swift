@@ -37,6 +37,8 @@ struct Transaction: Hashable, Sendable {
   /// Time with energy flowing, milliseconds, up to `chargingSince` (monotonic).
   var timeSpentCharging: Int64 = 0
   var chargingSince: Int64?
+  /// A signed value of this transaction has brought the public key.
+  var publicKeyIsSent = false
   /// For the Ended event (TxEndedMeasurands), oldest first.
   var endedSamples: [MeterValueType] = []
 

@@ -90,6 +90,9 @@ enum Setting {
   static let alignedTxEndedMeasurands = VariableAddress("AlignedDataCtrlr", "TxEndedMeasurands")
   static let alignedTxEndedInterval = VariableAddress("AlignedDataCtrlr", "TxEndedInterval")
 
+  static let registerValuesWithoutPhases = VariableAddress("SampledDataCtrlr", "RegisterValuesWithoutPhases")
+  static let publicKeyWithSignedMeterValue = VariableAddress("OCPPCommCtrlr", "PublicKeyWithSignedMeterValue")
+
   static let queueAllMessages = VariableAddress("OCPPCommCtrlr", "QueueAllMessages")
   static let outboxMaxBytes = VariableAddress("InternalCtrlr", "OutboxMaxBytes")
   static let startTransactionsWithoutStorage = VariableAddress("InternalCtrlr", "StartTransactionsWithoutStorage")

@@ -77,6 +77,7 @@ extension MeterReading {
       "energyImport": energyImport.map { .integer($0) }, "energyExport": energyExport.map { .integer($0) },
       "power": power.map { .integer($0) }, "current": .integers(current), "voltage": .integers(voltage),
       "frequency": frequency.map { .integer($0) }, "stateOfCharge": stateOfCharge.map { .integer($0) },
+      "others": others.isEmpty ? nil : .array(others.map(\.journal)), "signed": signed?.journal,
     ])
   }
 
@@ -87,6 +88,44 @@ extension MeterReading {
       power: try fields.int64IfPresent("power"), current: try fields.int64s("current"),
       voltage: try fields.int64s("voltage"), frequency: try fields.int64IfPresent("frequency"),
       stateOfCharge: try fields.int64IfPresent("stateOfCharge"))
+    if fields.optional("others") != nil {
+      for value in try fields.array("others") {
+        others.append(try MeterSample(journal: JournalFields(value, "\(fields.place).others")))
+      }
+    }
+    if let value = fields.optional("signed") {
+      signed = try SignedReading(journal: JournalFields(value, "\(fields.place).signed"))
+    }
+  }
+}
+
+extension MeterSample {
+  var journal: JSONValue {
+    .members([
+      "measurand": .string(measurand.rawValue), "phase": phase.map { .string($0.rawValue) },
+      "value": .integer(thousandths),
+    ])
+  }
+
+  init(journal fields: JournalFields) throws(JournalError) {
+    let phase: PhaseEnumType? = fields.optional("phase") == nil ? nil : try fields.choice("phase")
+    self.init(try fields.choice("measurand"), phase: phase, thousandths: try fields.int64("value"))
+  }
+}
+
+extension SignedReading {
+  var journal: JSONValue {
+    .members([
+      "data": .bytes(data), "encodingMethod": .string(encodingMethod), "signingMethod": .string(signingMethod),
+      "publicKey": publicKey.map { .bytes($0) },
+    ])
+  }
+
+  init(journal fields: JournalFields) throws(JournalError) {
+    self.init(
+      data: try fields.bytes("data"), encodingMethod: try fields.string("encodingMethod"),
+      signingMethod: try fields.string("signingMethod"),
+      publicKey: fields.optional("publicKey") == nil ? nil : try fields.bytes("publicKey"))
   }
 }
 

@@ -39,6 +39,10 @@ public struct MeterReading: Hashable, Sendable {
   public var frequency: Int64?
   /// State of charge in thousandths of a percent (DC).
   public var stateOfCharge: Int64?
+  /// What else the meter measures.
+  public var others: [MeterSample] = []
+  /// The same reading as the meter itself signed it; `nil` where it signs nothing.
+  public var signed: SignedReading?
 
   public init(
     evse: Int, acquiredAtWall: Int64? = nil, energyImport: Int64? = nil, energyExport: Int64? = nil,

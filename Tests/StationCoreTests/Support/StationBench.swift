@@ -74,13 +74,14 @@ final class StationBench {
 
   init(
     _ settings: [String: String] = [:], folder: String = "ac-two-evse", ledger: LedgerSnapshot = LedgerSnapshot(),
-    wall: Int64? = nil, csmsURL: String? = "ws://127.0.0.1:1", certificates: [InstalledCertificate] = []
+    wall: Int64? = nil, csmsURL: String? = "ws://127.0.0.1:1", certificates: [InstalledCertificate] = [],
+    model: DeviceModel? = nil
   ) {
     self.ledger = ledger
     self.folder.inventory.certificates = certificates
     if let wall { now.wall = wall }
     let start = StationStart(
-      model: Self.model(folder, settings), ledger: ledger, seed: 42, bootReason: .powerUp,
+      model: model ?? Self.model(folder, settings), ledger: ledger, seed: 42, bootReason: .powerUp,
       csmsURL: csmsURL, identity: "cp001",
       certificates: self.folder.inventory)
     self.csmsURL = csmsURL
@@ -90,6 +91,10 @@ final class StationBench {
 
   static func model(_ folder: String, _ settings: [String: String]) -> DeviceModel {
     let root = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(4).joined(separator: "/")
+    return model(directory: root + "/DeviceModel/" + folder, settings)
+  }
+
+  static func model(directory: String, _ settings: [String: String]) -> DeviceModel {
     let all = [
       "AlignedDataCtrlr/Interval": "0", "SampledDataCtrlr/TxUpdatedInterval": "0",
       "SampledDataCtrlr/TxEndedInterval": "0", "AlignedDataCtrlr/TxEndedInterval": "0",
@@ -97,7 +102,7 @@ final class StationBench {
       "ClockCtrlr/TimeSource": "NTP",
     ].merging(settings) { $1 }
     let result = DeviceModel.load(
-      directory: root + "/DeviceModel/" + folder, settings: all.map { "\($0.key)=\($0.value)" }.sorted())
+      directory: directory, settings: all.map { "\($0.key)=\($0.value)" }.sorted())
     #expect(result.problems.filter { $0.severity == .error }.isEmpty)
     return result.model
   }

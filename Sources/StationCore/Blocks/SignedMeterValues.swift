@@ -1,0 +1,73 @@
+import DeviceModel
+import OCPP
+
+/// Signed meter values (E02.FR.14, J01.FR.21, J02.FR.21): Base64 around what the meter signed, nothing else.
+extension SignedReading {
+  /// Longest of `signedMeterData` and of `publicKey` on the wire, characters (2.0.1).
+  static let longestText = 2500
+  /// Longest of `encodingMethod` and `signingMethod`, characters.
+  static let longestMethod = 50
+
+  private static func length(_ data: [UInt8]) -> Int { (data.count + 2) / 3 * 4 }
+
+  /// It can be told as it is. What does not fit is not told at all: a part of it would verify nothing.
+  var fits: Bool {
+    !data.isEmpty && Self.length(data) <= Self.longestText && Self.length(publicKey ?? []) <= Self.longestText
+      && encodingMethod.unicodeScalars.count <= Self.longestMethod
+      && signingMethod.unicodeScalars.count <= Self.longestMethod
+  }
+
+  func value(withKey: Bool) -> SignedMeterValueType {
+    SignedMeterValueType(
+      encodingMethod: encodingMethod, signedMeterData: Self.base64(data),
+      publicKey: withKey ? Self.base64(publicKey ?? []) : "", signingMethod: signingMethod)
+  }
+
+  /// RFC 4648 section 4.
+  static func base64(_ data: [UInt8]) -> String {
+    let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+    var text: [UInt8] = []
+    text.reserveCapacity(length(data))
+    for start in stride(from: 0, to: data.count, by: 3) {
+      let group = data[start..<min(start + 3, data.count)]
+      let bits = group.reduce(0) { $0 << 8 | Int($1) } << (8 * (3 - group.count))
+      for place in 0..<4 {
+        text.append(place <= group.count ? alphabet[bits >> (18 - 6 * place) & 63] : UInt8(ascii: "="))
+      }
+    }
+    return String(decoding: text, as: UTF8.self)
+  }
+}
+
+extension Station {
+  /// Whether values for this purpose are to be signed, by the variables that an installer gives a station with such a meter.
+  func signs(_ purpose: MeterValues.Purpose) -> Bool {
+    let isAligned = purpose == .aligned || purpose == .alignedUpdated || purpose == .alignedEnded
+    let component = isAligned ? "AlignedDataCtrlr" : "SampledDataCtrlr"
+    guard flag(VariableAddress(component, "SignReadings"), default: false) else { return false }
+    switch purpose {
+    case .ended, .alignedEnded, .aligned: return true
+    case .started: return flag(VariableAddress(component, "SignStartedReadings"), default: false)
+    case .updated, .alignedUpdated: return flag(VariableAddress(component, "SignUpdatedReadings"), default: false)
+    case .trigger: return false
+    }
+  }
+
+  /// Whether the next signed value of this EVSE brings the public key (PublicKeyWithSignedMeterValue).
+  func signedValueBringsKey(evse id: Int) -> Bool {
+    switch text(Setting.publicKeyWithSignedMeterValue) {
+    case "EveryMeterValue": return true
+    case "OncePerTransaction":
+      guard evses.indices.contains(id - 1), let transaction = evses[id - 1].transaction else { return false }
+      return !transaction.publicKeyIsSent
+    default: return false
+    }
+  }
+
+  /// A signed reading that is too long to be told is a fault of the meter, until one fits again.
+  mutating func checkSigned(_ reading: MeterReading) {
+    guard let signed = reading.signed else { return }
+    let fault = HardwareFault(name: "SignedMeterValueTooLong", evse: reading.evse, severity: .low, source: "core")
+    if signed.fits { faultCleared(fault) } else { faultRaised(fault) }
+  }
+}

@@ -1,0 +1,124 @@
+import DeviceModel
+import OCPP
+import StationCore
+import Testing
+
+@Suite("Signed meter values: passed on as they are")
+struct SignedMeterValueTests {
+  private static let record = #"OCMF|{"FV":"1.0","GI":"METER","RD":[{"RV":1.234,"RU":"kWh"}]}|{"SD":"3045"}"#
+
+  private func reading(_ wattHours: Int64, bytes: Int? = nil) -> MeterReading {
+    var reading = MeterReading(evse: 1, energyImport: wattHours * 1000, current: [16_000, 0, 0])
+    reading.signed = SignedReading(
+      data: bytes.map { Array(repeating: 0x58, count: $0) } ?? Array(Self.record.utf8), encodingMethod: "OCMF",
+      signingMethod: "ECDSA-secp256r1-SHA256", publicKey: [0xFF, 0xFE])
+    return reading
+  }
+
+  private func bench(_ settings: [String: String]) throws -> StationBench {
+    let all = [
+      "TxCtrlr/TxStartPoint": "EVConnected", "TxCtrlr/TxStopPoint": "EVConnected",
+      "SampledDataCtrlr/SignReadings": "true",
+      "SampledDataCtrlr/TxUpdatedInterval": "60",
+    ]
+    return try StationBench.withVariables(
+      [
+        "SampledDataCtrlr": ["SignReadings", "SignStartedReadings", "SignUpdatedReadings"].map {
+          ($0, "boolean", "false")
+        },
+        "AlignedDataCtrlr": ["SignReadings", "SignUpdatedReadings"].map { ($0, "boolean", "false") },
+        "OCPPCommCtrlr": [("PublicKeyWithSignedMeterValue", "string", "Never")],
+      ], all.merging(settings) { $1 })
+  }
+
+  private func run(_ bench: StationBench) {
+    bench.input(.hardware(.meter(reading(1000))))
+    bench.plugIn()
+    bench.swipe()
+    bench.pilot(.c)
+    bench.wait(seconds: 59)
+    bench.input(.hardware(.meter(reading(1100))))
+    bench.wait(seconds: 1)
+    bench.readings[1] = reading(1100)
+    bench.plugOut()
+    bench.wait(seconds: 2)
+  }
+
+  /// `context key` of each signed value, over all events.
+  private func signed(_ bench: StationBench) -> [String] {
+    bench.calls("TransactionEvent").flatMap { $0["meterValue"]?.arrayValue ?? [] }.flatMap {
+      $0["sampledValue"]?.arrayValue ?? []
+    }.compactMap { sample in
+      sample["signedMeterValue"].map {
+        "\(sample["context"]?.stringValue ?? "") \($0["publicKey"]?.stringValue ?? "none")"
+      }
+    }
+  }
+
+  // Proves: J02.FR.21
+  @Test func whatTheMeterSignedReachesTheCSMSUnaltered() throws {
+    let bench = try bench([:])
+    run(bench)
+    #expect(signed(bench) == ["Transaction.Begin ", "Transaction.End "])
+    #expect(try Replay.run(bench.journal).difference == nil)
+    let ended = bench.calls("TransactionEvent").last
+    let value = ended?["meterValue.1.sampledValue.0.signedMeterValue"]
+    #expect(
+      value?["signedMeterData"]
+        == "T0NNRnx7IkZWIjoiMS4wIiwiR0kiOiJNRVRFUiIsIlJEIjpbeyJSViI6MS4yMzQsIlJVIjoia1doIn1dfXx7IlNEIjoiMzA0NSJ9")
+    #expect(value?["encodingMethod"] == "OCMF")
+    #expect(value?["signingMethod"] == "ECDSA-secp256r1-SHA256")
+    #expect(ended?["meterValue.1.sampledValue.0.measurand"] == "Energy.Active.Import.Register")
+  }
+
+  // Proves: J02.FR.21
+  @Test(arguments: [
+    ("Never", ["", "", "", ""]), ("OncePerTransaction", ["//4=", "", "", ""]),
+    ("EveryMeterValue", ["//4=", "//4=", "//4=", "//4="]),
+  ])
+  func theKeyComesAsOftenAsConfigured(how: String, keys: [String]) throws {
+    let bench = try bench([
+      "OCPPCommCtrlr/PublicKeyWithSignedMeterValue": how, "SampledDataCtrlr/SignStartedReadings": "true",
+      "SampledDataCtrlr/SignUpdatedReadings": "true",
+    ])
+    run(bench)
+    let contexts = ["Transaction.Begin", "Sample.Periodic", "Transaction.Begin", "Transaction.End"]
+    #expect(signed(bench) == zip(contexts, keys).map { "\($0) \($1)" })
+  }
+
+  // Proves: J01.FR.21
+  @Test func clockAlignedValuesAreSignedToo() throws {
+    let bench = try bench(["AlignedDataCtrlr/SignReadings": "true", "AlignedDataCtrlr/Interval": "900"])
+    bench.readings = [1: reading(1000)]
+    bench.wait(seconds: 901)
+    let data = bench.calls("MeterValues").last?["meterValue.0.sampledValue.0.signedMeterValue.signedMeterData"]
+    #expect(data?.stringValue?.hasPrefix("T0NNRnx7") == true)
+  }
+
+  /// One that is too long for the field is not cut: it is absent, and told as a problem of the meter.
+  // Proves: J02.FR.21
+  @Test func tooLongIsAbsentAndReported() throws {
+    let bench = try bench([:])
+    bench.input(.hardware(.meter(reading(1000, bytes: 1876))))
+    let told = bench.calls("NotifyEvent").last
+    #expect(told?.text("eventData.0.techInfo") == "SignedMeterValueTooLong")
+    #expect(told?.text("eventData.0.component.name") == "FiscalMetering")
+    bench.plugIn()
+    bench.plugOut()
+    #expect(bench.calls("TransactionEvent").last?["meterValue.0.sampledValue.0.value"] == 1000)
+    #expect(signed(bench) == [])
+    bench.input(.hardware(.meter(reading(1000, bytes: 1875))))
+    #expect(bench.calls("NotifyEvent").last?["eventData.0.cleared"] == true)
+    bench.plugIn()
+    bench.plugOut()
+    let data = bench.calls("TransactionEvent").last?["meterValue.0.sampledValue.0.signedMeterValue.signedMeterData"]
+    #expect(data?.stringValue?.count == 2500)
+  }
+
+  // Proves: J02.FR.21
+  @Test func withoutTheVariableNothingIsSigned() {
+    let bench = StationBench(["TxCtrlr/TxStartPoint": "EVConnected", "TxCtrlr/TxStopPoint": "EVConnected"]).boot()
+    run(bench)
+    #expect(signed(bench) == [])
+  }
+}
