@@ -11,6 +11,7 @@ import select
 import shutil
 import signal
 import socket
+import ssl
 import statistics
 import struct
 import subprocess
@@ -21,13 +22,18 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "Tests" / "Conformance"))
+
+from csms.pki import Authority, server_context  # noqa: E402
+
 SAMPLE = ROOT / "Tests" / "Samples" / "TransactionEventRequest.json"
 
 
 class Peer:
     """A WebSocket server that does next to nothing, so that the station's part is what is measured."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.tls = tls
         self.server = socket.create_server(("127.0.0.1", 0))
         self.server.settimeout(20)
         self.port = self.server.getsockname()[1]
@@ -39,6 +45,8 @@ class Peer:
         except TimeoutError:
             raise SystemExit("bench: the station does not connect") from None
         self.link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.tls:
+            self.link = self.tls.wrap_socket(self.link, server_side=True)
         request = b""
         while b"\r\n\r\n" not in request:
             request += self.link.recv(4096)
@@ -55,6 +63,9 @@ class Peer:
             if not data:
                 raise SystemExit("bench: the station closed the connection")
             self.buffer += data
+            # What TLS has decrypted already would not wake a select.
+            while isinstance(self.link, ssl.SSLSocket) and self.link.pending():
+                self.buffer += self.link.recv(1 << 16)
         taken, self.buffer = self.buffer[:count], self.buffer[count:]
         return taken
 
@@ -123,12 +134,13 @@ class Peer:
 class Running:
     """A station with its own directory, connected to a Peer."""
 
-    def __init__(self, binary: Path, folder: Path, *options: str):
+    def __init__(self, binary: Path, folder: Path, *options: str, tls: ssl.SSLContext | None = None):
         self.folder = folder
-        self.peer = Peer()
+        self.peer = Peer(tls)
         environment = {key: value for key, value in os.environ.items() if not key.startswith("STATION_")}
         arguments = [str(binary / "station"), "run", "--config-dir", str(ROOT / "DeviceModel/ac-two-evse"), "--data-dir", str(folder)]
-        arguments += ["--csms-url", f"ws://127.0.0.1:{self.peer.port}", "--log-level", "error", *options]
+        scheme = "wss" if tls else "ws"
+        arguments += ["--csms-url", f"{scheme}://127.0.0.1:{self.peer.port}", "--log-level", "error", *options]
         self.start = time.monotonic()
         self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, env=environment)
         self.peer.accept()
@@ -243,6 +255,69 @@ def flush(binary: Path, folder: Path, events: int) -> float:
     return events / seconds
 
 
+def connections(running: Running, count: int) -> tuple[float, bool]:
+    """CPU time of the station for one connection, from the uplink's return to the first answered call, in seconds; and
+    whether the last one was resumed."""
+    resumed = False
+    start = running.cpu()
+    for number in range(count):
+        running.control({"cmd": "network", "online": False})
+        running.peer.link.close()
+        running.peer.buffer = b""
+        running.control({"cmd": "network", "online": True})
+        running.peer.accept()
+        running.peer.call(number, "GetLocalListVersion", {})
+        resumed = isinstance(running.peer.link, ssl.SSLSocket) and bool(running.peer.link.session_reused)
+    return (running.cpu() - start) / count, resumed
+
+
+def tls(binary: Path, folder: Path, plain: dict[str, float], quick: bool) -> dict[str, tuple[float, str, str]]:
+    """What TLS costs: the handshake, beside a connection without it, calls, and memory. `plain`: the same without TLS."""
+    figures: dict[str, tuple[float, str, str]] = {}
+    count = 20 if quick else 100
+    for key in ("ec", "rsa2048"):
+        root = Authority("Bench Root", kind=key)
+        identity = root.issue(kind=key)
+        certs = folder / f"certs-{key}"
+        (certs / "ca/csms").mkdir(parents=True)
+        (certs / "ca/csms/CSMS_ROOT_CA.pem").write_text(root.pem)
+        for minimum, name in ((ssl.TLSVersion.TLSv1_2, "1.2"), (ssl.TLSVersion.TLSv1_3, "1.3")):
+            for resume in (False, True):
+                context = server_context(identity, minimum=minimum, maximum=minimum)
+                if not resume:
+                    context.options |= ssl.OP_NO_TICKET
+                    context.num_tickets = 0
+                data = folder / f"{key}-{name}-{resume}"
+                running = Running(binary, data, "--certs-dir", str(certs), tls=context)
+                seconds, resumed = connections(running, count)
+                if resumed != resume:
+                    raise SystemExit(f"bench: TLS {name}, {key}: expected resumed to be {resume}")
+                kind = "resumed" if resume else "full"
+                cost = (seconds - plain["connection"]) * 1e6
+                figures[f"TLS {name} handshake, {key}, {kind}, CPU beside a plain connection"] = (cost, "µs", "")
+                if not resume and key == "ec" and name == "1.3":
+                    running.peer.serve(2)
+                    figures["idle RSS with TLS"] = (running.status("VmRSS") / 1024, "MiB", "< 20")
+                    figures["idle private dirty with TLS"] = (running.private_dirty() / 1024, "MiB", "")
+                    figures["largest RSS with TLS"] = (running.status("VmHWM") / 1024, "MiB", "")
+                    calls = calls_cpu(running, 10_000, 1, 200 if quick else 2000)
+                    figures["GetVariables, 1 item, CPU per call beside plain"] = ((calls - plain["call"]) * 1e6, "µs", "")
+                running.stop()
+    return figures
+
+
+def calls_cpu(running: Running, first: int, items: int, calls: int) -> float:
+    """CPU time of the station for a GetVariables of so many items, seconds."""
+    item = {"component": {"name": "TxCtrlr"}, "variable": {"name": "EVConnectionTimeOut"}}
+    payload = {"getVariableData": [item] * items}
+    for number in range(50):
+        running.peer.call(first + number, "GetVariables", payload)
+    before = running.cpu()
+    for number in range(calls):
+        running.peer.call(first + 50 + number, "GetVariables", payload)
+    return (running.cpu() - before) / calls
+
+
 def wear(binary: Path, folder: Path, quick: bool) -> tuple[float, float]:
     """Bytes that the ledger writes in a session of 10 minutes with a meter value a minute, and in an idle day."""
     scale = 120 if quick else 60
@@ -292,17 +367,16 @@ def measure(binary: Path, quick: bool) -> dict[str, tuple[float, str, str]]:
         before = running.cpu()
         running.peer.serve(seconds)
         figures["CPU in 60 s idle"] = ((running.cpu() - before) * 1000 * 60 / seconds, "ms", "< 3")
-        item = {"component": {"name": "TxCtrlr"}, "variable": {"name": "EVConnectionTimeOut"}}
+        plain: dict[str, float] = {}
         for count, want in ((1, "< 50"), (50, "< 200")):
-            calls = 200 if quick else 2000
-            payload = {"getVariableData": [item] * count}
-            for number in range(50):
-                running.peer.call(number, "GetVariables", payload)
-            before = running.cpu()
-            for number in range(calls):
-                running.peer.call(1000 * count + 50 + number, "GetVariables", payload)
-            figures[f"GetVariables, {count} item{'s' * (count > 1)}, CPU per call"] = ((running.cpu() - before) / calls * 1e6, "µs", want)
+            cpu = calls_cpu(running, 1000 * count, count, 200 if quick else 2000)
+            figures[f"GetVariables, {count} item{'s' * (count > 1)}, CPU per call"] = (cpu * 1e6, "µs", want)
+            if count == 1:
+                plain["call"] = cpu
+        plain["connection"], _ = connections(running, 20 if quick else 100)
+        figures["plain connection, CPU"] = (plain["connection"] * 1e6, "µs", "")
         running.stop()
+        figures |= tls(binary, Path(scratch) / "tls", plain, quick)
         rate = flush(binary, Path(scratch) / "queue", 1000)
         figures["1,000 queued TransactionEvents, flushed"] = (rate, "/s", "> 3000")
         session, idle = wear(binary, Path(scratch) / "wear", quick)
