@@ -13,6 +13,11 @@ public struct DeviceModel: Sendable {
   /// Grows with every change of a value.
   public private(set) var revision: UInt64 = 0
 
+  /// By variable: somebody wants to hear of its changes (`watch`). Empty while nobody does.
+  var watched: [Bool] = []
+  /// Values that watched variables took on since `takeChanges`, in order.
+  public internal(set) var changes: [VariableChange] = []
+
   private var componentIndex: [ComponentID: Int] = [:]
   private var variableIndex: [VariableKey: Int] = [:]
   private var sizeLimits = SizeLimits()
@@ -92,7 +97,7 @@ public struct DeviceModel: Sendable {
     variableNumber(component, variable).map { variables[$0] }
   }
 
-  private func variableNumber(_ component: ComponentID, _ variable: VariableID) -> Int? {
+  func variableNumber(_ component: ComponentID, _ variable: VariableID) -> Int? {
     guard let component = componentIndex[component] else { return nil }
     return variableIndex[VariableKey(component: component, id: variable)]
   }
@@ -198,6 +203,9 @@ public struct DeviceModel: Sendable {
     guard attribute.value != value else { return .accepted(changed: false) }
     attributes[handle.index].value = value
     revision &+= 1
+    if attribute.type == .actual, !watched.isEmpty, watched[attribute.variable] {
+      changes.append(VariableChange(variable: VariableHandle(index: attribute.variable), value: value))
+    }
     return .accepted(changed: true)
   }
 

@@ -108,3 +108,14 @@ public struct GetVerdict: Hashable, Sendable {
 public struct AttributeHandle: Hashable, Sendable {
   let index: Int
 }
+
+/// A variable that was looked up once. Valid like an `AttributeHandle`.
+public struct VariableHandle: Hashable, Sendable {
+  let index: Int
+}
+
+/// A value that the Actual attribute of a watched variable took on.
+public struct VariableChange: Hashable, Sendable {
+  public let variable: VariableHandle
+  public let value: String
+}

@@ -4,7 +4,9 @@ import OCPP
 /// WriteOnly attributes never appear (B07.FR.03, B08.FR.03).
 extension DeviceModel {
   /// What GetBaseReport asks for. All three reports are supported.
-  public func baseReport(_ base: ReportBaseEnumType) -> [ReportDataType] {
+  /// - Parameter conditions: Variables that say that something is wrong while they are true, beside those that do so by
+  ///   their name; for the SummaryInventory.
+  public func baseReport(_ base: ReportBaseEnumType, conditions: [VariableAddress] = []) -> [ReportDataType] {
     switch base {
     case .fullInventory: return variables.indices.map { entry(of: $0) }
     case .configurationInventory:
@@ -12,7 +14,9 @@ extension DeviceModel {
       return variables.indices.filter { index in
         variables[index].attributes.contains { attributes[$0].mutability != .readOnly }
       }.map { entry(of: $0, writableOnly: true) }
-    case .summaryInventory: return variables.indices.filter { isSummary($0) }.map { entry(of: $0) }
+    case .summaryInventory:
+      let wrong = Set(conditions.compactMap { variableNumber($0.component, $0.variable) })
+      return variables.indices.filter { isSummary($0) || (wrong.contains($0) && isTrue($0)) }.map { entry(of: $0) }
     }
   }
 
@@ -65,7 +69,7 @@ extension DeviceModel {
   }
 
   /// What is absent in the request is a wildcard (B08.FR.22-25).
-  private func names(_ wanted: ComponentType, _ component: ComponentID) -> Bool {
+  func names(_ wanted: ComponentType, _ component: ComponentID) -> Bool {
     guard CaseFold.equal(wanted.name, component.name) else { return false }
     if let instance = wanted.instance, !instance.isEmpty, !CaseFold.equal(instance, component.instance) { return false }
     guard let evse = wanted.evse else { return true }
@@ -73,7 +77,7 @@ extension DeviceModel {
   }
 
   /// What is absent in the request is a wildcard (B08.FR.20-21).
-  private func names(_ wanted: VariableType?, _ variable: VariableID) -> Bool {
+  func names(_ wanted: VariableType?, _ variable: VariableID) -> Bool {
     guard let wanted else { return true }
     guard CaseFold.equal(wanted.name, variable.name) else { return false }
     guard let instance = wanted.instance, !instance.isEmpty else { return true }

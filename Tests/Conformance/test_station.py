@@ -112,7 +112,7 @@ async def test_damaged_ledger(rig: Rig):
     await rig.station.start()
     for _ in range(20):
         await rig.csms.expect("TransactionEvent", {"eventType": "Ended"})
-    await rig.csms.expect("NotifyEvent", {"eventData[0].techInfo": "LedgerDamaged"})
+    await rig.csms.expect("NotifyEvent", {"eventData[0].techCode": "LedgerDamaged"})
     assert any("damaged" in one.name for one in data.iterdir())
     assert len(rig.csms.transactions) == 20
 

@@ -38,7 +38,7 @@ struct SafetyTests {
     let told = bench.calls("NotifyEvent").last
     #expect(told?.text("eventData.0.component.name") == "TemperatureSensor")
     #expect(told?.text("eventData.0.variable.name") == "Active")
-    #expect(told?.text("eventData.0.techInfo") == "OverTemperature")
+    #expect(told?.text("eventData.0.techInfo") == "OverTemperature: too hot, charging stops")
     // Cooler than MaxSet, but not yet recovered.
     heat(bench, 61_000)
     #expect(bench.contactorClosed[1] == false)

@@ -22,7 +22,8 @@ struct StorageTests {
         ]
       ])
     #expect(bench.calls("SecurityEventNotification").last?.text("type") == "MemoryExhaustion")
-    #expect(bench.calls("NotifyEvent").last?.text("eventData.0.techInfo") == "StorageFailure")
+    #expect(
+      bench.calls("NotifyEvent").last?.text("eventData.0.techInfo") == "StorageFailure: the ledger cannot be written")
     bench.forgetCalls()
     bench.plugIn()
     bench.swipe()
@@ -209,7 +210,8 @@ struct StorageTests {
   @Test func damageFoundWhileInUseIsTold() {
     let bench = StationBench(settings).boot()
     bench.input(.ledgerDamaged(LedgerDamage("damaged", salvagedMessages: 0, salvagedRecords: 0)))
-    #expect(bench.calls("NotifyEvent").last?.text("eventData.0.techInfo") == "LedgerDamaged")
+    #expect(
+      bench.calls("NotifyEvent").last?.text("eventData.0.techInfo") == "LedgerDamaged: the ledger was found damaged")
   }
 
   @Test func damageFoundAtTheStartIsToldOverRestarts() {
@@ -219,7 +221,10 @@ struct StorageTests {
     let again = bench.restarted(settings)
     #expect(again.ledger.outbox.count == 1)
     again.boot()
-    #expect(again.calls("NotifyEvent").compactMap { $0.text("eventData.0.techInfo") } == ["LedgerDamaged"])
+    #expect(
+      again.calls("NotifyEvent").compactMap { $0.text("eventData.0.techInfo") } == [
+        "LedgerDamaged: the ledger was found damaged"
+      ])
   }
 
   @Test func lowSpaceIsASecurityEvent() {

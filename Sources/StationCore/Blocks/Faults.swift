@@ -68,27 +68,30 @@ extension Station {
     let component = ComponentID(
       "ConnectorPlugRetentionLock", evse: evses[index].id, connector: evses[index].connectors[connector].id)
     let place = VariableAddress(component, VariableID("Problem"))
-    guard setFlag(place, problem), isHeard else { return }
-    tell(event(at: place, problem, cause: "ConnectorLockFailure"))
+    let mark = model.changes.count
+    guard setFlag(place, problem) else { return }
+    tellFault("ConnectorLockFailure", at: place, problem, changesSince: mark)
   }
 
   /// Tells a fault (G05.FR.02): each that is raised by its name, its end when it was the last one of its place.
   private mutating func notifyProblem(_ fault: HardwareFault, active: Bool) {
     let place = place(of: fault)
     let others = faults.contains { self.place(of: $0) == place }
+    let mark = model.changes.count
     let changed = setFlag(place, active || others)
-    guard active || changed, isHeard else { return }
-    tell(event(at: place, active || others, cause: fault.name))
+    guard active || changed else { return }
+    tellFault(fault.name, at: place, active || others, changesSince: mark)
   }
 
   /// The variable that says it: of the standardized component when the station has that, else `Problem` of the connector,
   /// the EVSE or the station.
-  private func place(of fault: HardwareFault) -> VariableAddress {
-    if let (name, variable) = HardwareFault.places[fault.name] {
+  func place(of fault: HardwareFault) -> VariableAddress {
+    let entry = FaultTable.entry(of: fault.name)
+    if let name = entry.component {
       for evse in fault.evse == 0 ? [nil] : [fault.evse, nil] {
         for connector in [fault.connector, nil] {
           let component = ComponentID(name, evse: evse, connector: evse == nil ? nil : connector)
-          if model.component(component) != nil { return VariableAddress(component, VariableID(variable)) }
+          if model.component(component) != nil { return VariableAddress(component, VariableID(entry.variable)) }
         }
       }
     }
@@ -102,7 +105,8 @@ extension Station {
     if !faults.contains(where: { $0.isSame(as: fault) }) { faults.append(fault) }
     let place = place(of: fault)
     _ = setFlag(place, true)
-    enqueue(event(at: place, true, cause: fault.name), transactionID: nil)
+    let event = faultEvent(fault.name, at: place, true)
+    enqueue(NotifyEventRequest(eventData: [event], generatedAt: timestamp, seqNo: 0), transactionID: nil)
   }
 
   /// Puts it into the device model; true when that changed it.
@@ -113,27 +117,6 @@ extension Station {
     setByStation(value, place)
     return true
   }
-
-  private mutating func event(at place: VariableAddress, _ isSet: Bool, cause: String) -> NotifyEventRequest {
-    let component = place.component
-    let evse = component.evse.map { EVSEType(id: $0, connectorId: component.connector) }
-    let event = EventDataType(
-      actualValue: isSet ? "true" : "false",
-      component: ComponentType(name: component.name, evse: evse, instance: component.instance),
-      eventId: nextEventID(), eventNotificationType: .hardWiredNotification, timestamp: timestamp,
-      trigger: .delta, variable: VariableType(name: place.variable.name), cleared: isSet ? nil : true, techInfo: cause)
-    return NotifyEventRequest(eventData: [event], generatedAt: timestamp, seqNo: 0)
-  }
-
-  /// A number for NotifyEvent that was never used before.
-  mutating func nextEventID() -> Int {
-    if provisioning.nextEventID >= provisioning.reservedEventIDs {
-      provisioning.reservedEventIDs = provisioning.nextEventID + Outbox.reservation
-      persistStation(.eventIDs)
-    }
-    provisioning.nextEventID += 1
-    return Int(provisioning.nextEventID)
-  }
 }
 
 extension HardwareFault {
@@ -143,25 +126,6 @@ extension HardwareFault {
   func isAlike(_ other: HardwareFault) -> Bool {
     name == other.name && evse == other.evse && connector == other.connector
   }
-
-  /// Faults by name, and what says them where the station has it (Part 2, appendices 3.2).
-  static let places: [String: (component: String, variable: String)] = [
-    "EmergencyStop": ("EmergencyStopSensor", "Tripped"),
-    "GroundFailure": ("RCD", "Tripped"), "RCDSelfTestFailed": ("RCD", "Problem"),
-    "OverTemperature": ("TemperatureSensor", "Active"), "TemperatureSensorFailure": ("TemperatureSensor", "Problem"),
-    "ContactorWelded": ("PowerContactor", "Problem"), "ContactorFailure": ("PowerContactor", "Problem"),
-    "ContactorFailedToClose": ("PowerContactor", "Problem"), "RelayDaemonFailure": ("PowerContactor", "Problem"),
-    "PowerMeterFailure": ("FiscalMetering", "Problem"), "EnergyRegisterChanged": ("FiscalMetering", "Problem"),
-    "PowerMeterIdentityMismatch": ("FiscalMetering", "Problem"),
-    "SignedMeterValueTooLong": ("FiscalMetering", "Problem"),
-    "SupplyFailure": ("ELVSupply", "Fallback"),
-    "PilotFault": ("CPPWMController", "Problem"), "DiodeFault": ("CPPWMController", "Problem"),
-    "VentilationNotAvailable": ("CPPWMController", "Problem"), "InvalidVehicleMode": ("CPPWMController", "Problem"),
-    "CommunicationFault": ("CPPWMController", "Problem"), "EVSEControllerFailure": ("CPPWMController", "Problem"),
-    "EVSEControllerRefuses": ("CPPWMController", "Problem"),
-    "CaseOpened": ("CaseAccessSensor", "Active"), "Tilted": ("TiltSensor", "Active"),
-    "WaterDetected": ("FloodSensor", "Active"), "TokenReaderFailure": ("TokenReader", "Problem"),
-  ]
 
   /// The component whose `Problem` it is when no other one says it.
   var component: ComponentID {

@@ -1,18 +1,49 @@
 import DeviceModel
 import OCPP
 
-/// A report that is being sent: NotifyReport by NotifyReport, the next when the CSMS has taken the last (B07, B08).
+/// A report that is being sent part by part, the next when the CSMS has taken the last (B07, B08, N02).
 struct ReportInProgress: Sendable {
+  enum Contents: Sendable {
+    case variables([ReportDataType])
+    case monitors([MonitoringDataType])
+
+    var count: Int {
+      switch self {
+      case .variables(let entries): return entries.count
+      case .monitors(let entries): return entries.count
+      }
+    }
+
+    /// What an entry takes of a message, counted in variables with one attribute, or in monitors.
+    func weight(_ index: Int) -> Int {
+      switch self {
+      case .variables: return 1
+      case .monitors(let entries): return 1 + entries[index].variableMonitoring.count / 2
+      }
+    }
+  }
+
   var requestId: Int
-  var entries: [ReportDataType]
+  var contents: Contents
   var next = 0
   var seqNo = 0
   let generatedAt: DateTime
 
-  /// Entries of one NotifyReport.
-  static let entriesPerMessage = 40
+  /// Weight of one message.
+  static let weightPerMessage = 40
   /// Reports that may wait at one time; another request is Rejected (B07.FR.13).
   static let limit = 4
+
+  /// The entries of the next message: as many as its weight allows, at least one.
+  var part: Range<Int> {
+    var end = next
+    var weight = 0
+    while end < contents.count, end == next || weight + contents.weight(end) <= Self.weightPerMessage {
+      weight += contents.weight(end)
+      end += 1
+    }
+    return next..<end
+  }
 }
 
 extension Station {
@@ -21,9 +52,10 @@ extension Station {
       answer(call, GetBaseReportResponse(status: .rejected))
       return
     }
-    let entries = model.baseReport(request.reportBase)
+    refreshClock()
+    let entries = model.baseReport(request.reportBase, conditions: faults.map { place(of: $0) })
     answer(call, GetBaseReportResponse(status: entries.isEmpty ? .emptyResultSet : .accepted))
-    send(report: entries, requestId: request.requestId)
+    send(report: .variables(entries), requestId: request.requestId)
   }
 
   mutating func getReport(_ request: GetReportRequest, _ call: IncomingCall) {
@@ -31,40 +63,57 @@ extension Station {
       refuse(call, .occurrenceConstraintViolation, "more items than ItemsPerMessage of GetReport")  // B08.FR.17
       return
     }
+    let criteria = request.componentCriteria ?? []
+    let supported = list(Setting.supportedCriteria)
+    if !supported.isEmpty, let unsupported = criteria.first(where: { !supported.contains($0.rawValue) }) {
+      // B08.FR.02
+      let info = StatusInfoType(reasonCode: "UnsupportedParam", additionalInfo: unsupported.rawValue)
+      answer(call, GetReportResponse(status: .notSupported, statusInfo: info))
+      return
+    }
     guard provisioning.reports.count < ReportInProgress.limit else {
       answer(call, GetReportResponse(status: .rejected))  // B08.FR.16
       return
     }
-    let entries = model.report(
-      criteria: request.componentCriteria ?? [], componentVariables: request.componentVariable ?? [])
+    refreshClock()
+    let entries = model.report(criteria: criteria, componentVariables: request.componentVariable ?? [])
     answer(call, GetReportResponse(status: entries.isEmpty ? .emptyResultSet : .accepted))
-    send(report: entries, requestId: request.requestId)
+    send(report: .variables(entries), requestId: request.requestId)
   }
 
-  private mutating func send(report entries: [ReportDataType], requestId: Int) {
-    guard !entries.isEmpty else { return }
+  mutating func send(report contents: ReportInProgress.Contents, requestId: Int) {
+    guard contents.count > 0 else { return }
     provisioning.reports.append(
-      ReportInProgress(requestId: requestId, entries: entries, generatedAt: timestamp))
+      ReportInProgress(requestId: requestId, contents: contents, generatedAt: timestamp))
     if provisioning.reports.count == 1 { sendReportPart() }
   }
 
   private mutating func sendReportPart() {
     guard let report = provisioning.reports.first else { return }
-    let end = min(report.next + ReportInProgress.entriesPerMessage, report.entries.count)
-    let isLast = end == report.entries.count
-    call(
-      NotifyReportRequest(
-        generatedAt: report.generatedAt, requestId: report.requestId, seqNo: report.seqNo,
-        reportData: Array(report.entries[report.next..<end]), tbc: isLast ? nil : true),
-      for: .notifyReport, requested: true)
-    provisioning.reports[0].next = end
+    let part = report.part
+    let tbc = part.upperBound == report.contents.count ? nil : true
+    switch report.contents {
+    case .variables(let entries):
+      call(
+        NotifyReportRequest(
+          generatedAt: report.generatedAt, requestId: report.requestId, seqNo: report.seqNo,
+          reportData: Array(entries[part]), tbc: tbc),
+        for: .notifyReport, requested: true)
+    case .monitors(let entries):
+      call(
+        NotifyMonitoringReportRequest(
+          generatedAt: report.generatedAt, requestId: report.requestId, seqNo: report.seqNo,
+          monitor: Array(entries[part]), tbc: tbc),
+        for: .notifyReport, requested: true)
+    }
+    provisioning.reports[0].next = part.upperBound
     provisioning.reports[0].seqNo += 1
   }
 
   /// A part that failed is not repeated; the CSMS sees the gap in seqNo.
   mutating func reportPartDelivered() {
     guard let report = provisioning.reports.first else { return }
-    if report.next >= report.entries.count { provisioning.reports.removeFirst() }
+    if report.next >= report.contents.count { provisioning.reports.removeFirst() }
     sendReportPart()
   }
 }

@@ -8,6 +8,9 @@ extension Station {
       refuse(call, .occurrenceConstraintViolation, "more items than ItemsPerMessage of GetVariables")  // B06.FR.16
       return
     }
+    if request.getVariableData.contains(where: { ComponentID($0.component) == Setting.dateTime.component }) {
+      refreshClock()
+    }
     let results = request.getVariableData.map { item in
       let attribute = item.attributeType ?? .actual
       let found = model.get(ComponentID(item.component), VariableID(item.variable), attribute)
@@ -102,6 +105,8 @@ extension Station {
     case Setting.sampledTxUpdatedInterval, Setting.sampledTxEndedInterval:
       for index in evses.indices where evses[index].transaction != nil { startSampling(at: index) }
     case Setting.alignedInterval, Setting.alignedTxEndedInterval: scheduleAlignedData()
+    case Setting.monitoringEnabled, Setting.offlineQueuingSeverity, Setting.queueAllMessages:
+      monitoring.mustLook = true
     default: break
     }
   }

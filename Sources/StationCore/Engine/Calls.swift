@@ -11,6 +11,12 @@ struct Calls: Sendable {
     var purpose: Purpose
     /// The CSMS asked for it, so that it may leave while registration is Pending (B02.FR.02).
     var requested: Bool
+
+    /// Nobody waits for its answer.
+    var isSpare: Bool {
+      if case .events = purpose { return true }
+      return purpose == .report && !requested
+    }
   }
 
   /// What the answer is for.
@@ -25,6 +31,8 @@ struct Calls: Sendable {
     case status(evse: Int, connector: Int)
     /// Nothing depends on the answer.
     case report
+    /// A NotifyEvent, with its payload: its events are not given up when it gets no answer.
+    case events([UInt8])
     case outbox(Int64)
   }
 
@@ -59,14 +67,15 @@ extension Station {
     switch purpose {
     case .boot: calls.waiting.insert(entry, at: 0)
     case .authorize:
-      let index = calls.waiting.firstIndex { $0.purpose == .report } ?? calls.waiting.endIndex
+      let index = calls.waiting.firstIndex { $0.isSpare } ?? calls.waiting.endIndex
       calls.waiting.insert(entry, at: index)
     default: calls.waiting.append(entry)
     }
     if calls.waiting.count > Calls.limit {
-      if let index = calls.waiting.firstIndex(where: { $0.purpose == .report && !$0.requested }) {
+      if let index = calls.waiting.firstIndex(where: { $0.isSpare }) {
         let dropped = calls.waiting.remove(at: index)
         log(.warning, "more than \(Calls.limit) messages wait for the CSMS, dropped a \(dropped.action)")
+        if case .events(let payload) = dropped.purpose { eventsLost(payload) }
       } else {
         let dropped = calls.waiting.removeLast()
         log(.warning, "more than \(Calls.limit) messages wait for the CSMS, refused a \(dropped.action)")
@@ -148,7 +157,12 @@ extension Station {
     stopTimer(.call)
     switch result {
     case .success(let payload): succeeded(outstanding.purpose, action: outstanding.action, payload)
-    case .failure(let failure): failed(outstanding.purpose, action: outstanding.action, failure.text)
+    case .failure(let failure):
+      if case .events = outstanding.purpose {
+        // The CSMS has it and does not want it.
+        return log(.warning, "NotifyEvent refused: \(failure.text)")
+      }
+      failed(outstanding.purpose, action: outstanding.action, failure.text)
     }
   }
 
@@ -208,7 +222,7 @@ extension Station {
       case .outbox(let id): try delivered(id, payload)
       case .signCertificate: signingAnswered(try SignCertificateResponse.decode(payload, version: .v201))
       case .notifyReport: reportPartDelivered()
-      case .report, .status: break
+      case .report, .status, .events: break
       }
     } catch {
       failed(purpose, action: action, "invalid answer: \(error.code.rawValue) at \(error.path): \(error.message)")
@@ -226,6 +240,7 @@ extension Station {
     case .signCertificate: signingFailed()
     case .notifyReport: reportPartDelivered()
     case .status(let evse, let connector): evses[evse].connectors[connector].reported = nil
+    case .events(let payload): eventsLost(payload)
     case .report: break
     }
   }

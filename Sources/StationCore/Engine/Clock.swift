@@ -95,6 +95,7 @@ extension Station {
       log(.notice, "the wall clock jumped by \(jump) ms, the CSMS' time is kept")
     }
     scheduleAlignedData()
+    realignMonitors()
   }
 
   /// The CSMS says what time it is (B01.FR.06, G02.FR.06). It counts when it is a time source, and in any case while the
@@ -111,6 +112,7 @@ extension Station {
       clock.offset += change
       timeBecameKnown(.csms)
       scheduleAlignedData()
+      realignMonitors()
       return
     }
     clock.source = .csms
@@ -118,6 +120,7 @@ extension Station {
     log(.notice, "clock corrected by \(change) ms to the CSMS' time")
     clock.offset += change
     scheduleAlignedData()
+    realignMonitors()
   }
 
   /// Keeps in the ledger that this time has passed; rides on another write.

@@ -30,6 +30,19 @@ extension Station {
     case InstallCertificateRequest.action: decode(payload, call) { $0.installCertificate($1, call) }
     case DeleteCertificateRequest.action: decode(payload, call) { $0.deleteCertificate($1, call) }
     case CertificateSignedRequest.action: decode(payload, call) { $0.certificateSigned($1, call) }
+    case SetVariableMonitoringRequest.action where hasMonitoring:
+      if tooLong(payload, Setting.bytesPerSetMonitoring, call) { return }  // N04.FR.09
+      decode(payload, call) { $0.setVariableMonitoring($1, call) }
+    case ClearVariableMonitoringRequest.action where hasMonitoring:
+      if tooLong(payload, Setting.bytesPerClearMonitoring, call) { return }  // N06.FR.07
+      decode(payload, call) { $0.clearVariableMonitoring($1, call) }
+    case SetMonitoringBaseRequest.action where hasMonitoring:
+      decode(payload, call) { $0.setMonitoringBase($1, call) }
+    case SetMonitoringLevelRequest.action where hasMonitoring:
+      decode(payload, call) { $0.setMonitoringLevel($1, call) }
+    case GetMonitoringReportRequest.action where hasMonitoring:
+      if tooLong(payload, Setting.bytesPerGetReport, call) { return }
+      decode(payload, call) { $0.getMonitoringReport($1, call) }
     case ResetRequest.action: decode(payload, call) { $0.reset($1, call) }
     case ChangeAvailabilityRequest.action: decode(payload, call) { $0.changeAvailability($1, call) }
     case RequestStartTransactionRequest.action: decode(payload, call) { $0.requestStartTransaction($1, call) }

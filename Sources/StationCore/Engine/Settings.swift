@@ -100,6 +100,27 @@ enum Setting {
   static let continueWithoutMeter = VariableAddress("InternalCtrlr", "ContinueWithoutMeter")
   static let continueTransactionsWithoutStorage = VariableAddress("InternalCtrlr", "ContinueTransactionsWithoutStorage")
 
+  static let monitoringAvailable = VariableAddress("MonitoringCtrlr", "Available")
+  static let monitoringEnabled = VariableAddress("MonitoringCtrlr", "Enabled")
+  static let offlineQueuingSeverity = VariableAddress("MonitoringCtrlr", "OfflineQueuingSeverity")
+  static let activeMonitoringBase = VariableAddress("MonitoringCtrlr", "ActiveMonitoringBase")
+  static let activeMonitoringLevel = VariableAddress("MonitoringCtrlr", "ActiveMonitoringLevel")
+  static let activeMonitors = VariableAddress("MonitoringCtrlr", "ActiveMonitors")
+  /// Older names of the two above.
+  static let monitoringBase = VariableAddress("MonitoringCtrlr", "MonitoringBase")
+  static let monitoringLevel = VariableAddress("MonitoringCtrlr", "MonitoringLevel")
+  static let itemsPerSetMonitoring = VariableAddress(
+    "MonitoringCtrlr", "ItemsPerMessage", instance: "SetVariableMonitoring")
+  static let bytesPerSetMonitoring = VariableAddress(
+    "MonitoringCtrlr", "BytesPerMessage", instance: "SetVariableMonitoring")
+  static let itemsPerClearMonitoring = VariableAddress(
+    "MonitoringCtrlr", "ItemsPerMessage", instance: "ClearVariableMonitoring")
+  static let bytesPerClearMonitoring = VariableAddress(
+    "MonitoringCtrlr", "BytesPerMessage", instance: "ClearVariableMonitoring")
+  /// The criteria of GetReport that are supported; all when it is absent.
+  static let supportedCriteria = VariableAddress("InternalCtrlr", "SupportedCriteria")
+
+  static let dateTime = VariableAddress("ClockCtrlr", "DateTime")
   static let timeSource = VariableAddress("ClockCtrlr", "TimeSource")
 
   static let itemsPerGetVariables = VariableAddress("DeviceDataCtrlr", "ItemsPerMessage", instance: "GetVariables")

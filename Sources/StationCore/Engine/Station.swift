@@ -34,6 +34,11 @@ public struct Station: Sendable {
   var unlocks: [PendingUnlock] = []
   var faults: [HardwareFault] = []
   var temperatures = Temperatures()
+  var monitoring: Monitoring
+  /// What the ledger had of monitors, until the start.
+  var storedMonitors: [String]
+  var faultNews = FaultNews()
+  var live: LiveVariables
   var storage = Storage()
   var clock: Clock
   /// What the certificate folder holds.
@@ -82,6 +87,11 @@ public struct Station: Sendable {
     network = Network(
       stored: storedProfiles, factory: start.model.value(profiles.component, profiles.variable) ?? "",
       records: start.ledger.records[.station] ?? [:])
+    let monitors = start.ledger.records[.monitor] ?? [:]
+    storedMonitors = monitors.keys.sorted()
+    monitoring = Monitoring(
+      model, state: start.ledger.records[.station]?[StationRecord.monitoring.rawValue], records: monitors)
+    live = LiveVariables(model, evses: model.evseCount)
     evses = []
     for (key, value) in (start.ledger.records[.variable] ?? [:]).sorted(by: { $0.key < $1.key }) {
       restoreVariable(key: key, value: value)
@@ -117,7 +127,9 @@ public struct Station: Sendable {
 
   /// Brings everything that follows from the state up to date: limits, hardware, status, then the wire.
   private mutating func settle() {
+    settleMonitors(isLast: false)
     settleEVSEs()
+    settleMonitors(isLast: true)
     finishStopping()
     rememberUnsaved()
     sendNext()
@@ -173,6 +185,7 @@ public struct Station: Sendable {
     inventoryChanged(nil)
     startTimer(.certificates, after: CertificateManagement.lookInterval)
     startResumeTimers()
+    startMonitors()
     scheduleAlignedData()
     connect()
   }
@@ -210,6 +223,8 @@ public struct Station: Sendable {
     case .alignedTxEnded: alignedTxEndedDue()
     case .alignedReading: alignedReadingDone()
     case .storage: retryStorage()
+    case .monitors: monitorsDue()
+    case .monitorState: monitorStateDue()
     case .reset: break  // `finishStopping` looks at `restartIsReady`
     case .masterPass: masterPassTimedOut()
     default:
@@ -232,6 +247,7 @@ public struct Station: Sendable {
   }
 
   private mutating func hardwareReported(_ event: HardwareEvent) {
+    defer { showInModel(event) }
     switch event {
     case .pilot(let evse, let connector, let state):
       withConnector(evse, connector) { $0.pilotChanged(evse: $1, connector: $2, to: state) }
@@ -286,6 +302,8 @@ extension TimerID {
   static let alignedReading = TimerID("alignedReading")
   static let storage = TimerID("storage")
   static let reset = TimerID("reset")
+  static let monitors = TimerID("monitors")
+  static let monitorState = TimerID("monitorState")
 
   static let evConnectionName = "evConnection"
   static let evReadyName = "evReady"

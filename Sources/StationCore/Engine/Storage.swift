@@ -26,6 +26,7 @@ struct Storage: Sendable {
     case availability(key: String, operative: Bool)
     case cache(AuthorizationCache)
     case localList(LocalAuthorizationList)
+    case monitoring(Monitoring.Undo)
     /// Profiles and passwords; `password` and what the ledger had of it and of the profiles.
     indirect case network(Network, password: String?, stored: String?, storedProfiles: String?)
   }
@@ -51,6 +52,8 @@ enum StationRecord: String, CaseIterable {
   /// Number of the last boot whose clock was not set.
   case boot
   case localListVersion
+  /// Monitoring base, level, and the next id of a monitor.
+  case monitoring
   /// The network profile of the last connection, as it was then.
   case provenProfile
   /// `Network.OtherPassword`.
@@ -81,6 +84,7 @@ extension Station {
     case .time: return Array(String(clock.recorded).utf8)
     case .boot: return Array(String(clock.boot).utf8)
     case .localListVersion: return Array(String(localList.version).utf8)
+    case .monitoring: return monitoring.state.bytes
     case .provenProfile: return network.proven?.json.bytes
     case .otherPassword: return network.otherPassword?.json.bytes
     case .certificateRenewal: return network.certificate?.json.bytes
@@ -183,6 +187,10 @@ extension Station {
     case .localList(let before):
       localList = before
       updateListVariables()
+    case .monitoring(let undo):
+      monitoring.take(back: undo)
+      watchMonitored()
+      scheduleMonitors()
     case .network(let before, let password, let stored, let storedProfiles):
       restoreNetwork(before, password: password, stored: stored, storedProfiles: storedProfiles)
     }
@@ -263,6 +271,7 @@ extension Station {
     case .undelivered: return undelivered.record(key)?.bytes
     case .authorizationCache: return authorizationCache.record(key)
     case .localList: return localList.record(key)
+    case .monitor: return monitoring.record(key, in: model)
     }
   }
 }

@@ -17,6 +17,8 @@ public enum LedgerCollection: String, Hashable, Sendable, CaseIterable {
   case localList
   /// Messages that the station had to give up (E13.FR.04), for export; key: the outbox id.
   case undelivered
+  /// Monitors set by the CSMS, and what is not as the component files say of the others; key: the id.
+  case monitor
 }
 
 /// A message that waits in the outbox until the CSMS has answered it.
