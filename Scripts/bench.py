@@ -339,6 +339,62 @@ def wear(binary: Path, folder: Path, quick: bool) -> tuple[float, float]:
     return session, idle
 
 
+def monitoring(binary: Path, folder: Path, quick: bool) -> tuple[float, float]:
+    """With 1,000 monitors: CPU in 60 s idle, milliseconds; and what a change of a variable with ten of them costs beyond the
+    same change without, microseconds."""
+    running = Running(binary, folder)
+    peer = running.peer
+
+    def change(calls: int) -> float:
+        """CPU per SetVariables that changes a value, with all that follows from it, microseconds."""
+        peer.settle()
+        before = running.cpu()
+        for number in range(calls):
+            value = str(600 if number % 2 else 60)
+            item = {"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "OfflineThreshold"}, "attributeValue": value}
+            peer.call(number, "SetVariables", {"setVariableData": [item]})
+        peer.settle()
+        return (running.cpu() - before) / calls * 1e6
+
+    calls = 50 if quick else 500
+    change(calls)
+    without = change(calls)
+    peer.send([2, "bench-report", "GetBaseReport", {"requestId": 1, "reportBase": "FullInventory"}])
+    entries, more = [], True
+    while more:
+        message = peer.receive()
+        if message[0] == 2:
+            peer.answer(message)
+            if message[2] == "NotifyReport":
+                entries += message[3]["reportData"]
+                more = message[3].get("tbc", False)
+    entries = [one for one in entries if one["variableCharacteristics"]["supportsMonitoring"]]
+    entries.sort(key=lambda one: one["variable"]["name"] != "OfflineThreshold")
+    monitors = [
+        {"component": one["component"], "variable": one["variable"], "type": "Delta", "value": 1, "severity": severity}
+        for one in entries
+        for severity in range(10)
+    ][:1000]
+    for start in range(0, len(monitors), 50):
+        peer.call(start, "SetVariableMonitoring", {"setMonitoringData": monitors[start : start + 50]})
+    request = {"getVariableData": [{"component": {"name": "MonitoringCtrlr"}, "variable": {"name": "ActiveMonitors"}}]}
+    peer.send([2, "bench-count", "GetVariables", request])
+    while (message := peer.receive())[0] != 3:
+        peer.answer(message)
+    count = int(message[2]["getVariableResult"][0]["attributeValue"])
+    if count < 1000:
+        raise SystemExit(f"bench: {count} monitors instead of 1,000")
+    peer.settle()
+    seconds = 10 if quick else 60
+    before = running.cpu()
+    peer.serve(seconds)
+    idle = (running.cpu() - before) * 1000 * 60 / seconds
+    change(calls)
+    cost = change(calls) - without
+    running.stop()
+    return idle, cost
+
+
 def measure(binary: Path, quick: bool) -> dict[str, tuple[float, str, str]]:
     """Name -> value, unit, what we want."""
     figures: dict[str, tuple[float, str, str]] = {}
@@ -379,6 +435,9 @@ def measure(binary: Path, quick: bool) -> dict[str, tuple[float, str, str]]:
         figures |= tls(binary, Path(scratch) / "tls", plain, quick)
         rate = flush(binary, Path(scratch) / "queue", 1000)
         figures["1,000 queued TransactionEvents, flushed"] = (rate, "/s", "> 3000")
+        idle, cost = monitoring(binary, Path(scratch) / "monitoring", quick)
+        figures["1,000 monitors: CPU in 60 s idle"] = (idle, "ms", "< 3")
+        figures["1,000 monitors: CPU of a change that ten of them tell"] = (cost, "µs", "< 1000")
         session, idle = wear(binary, Path(scratch) / "wear", quick)
         figures["written to disk per session of 10 minutes"] = (session / 1024, "KiB", "")
         figures["written to disk per idle day"] = (idle / 1024, "KiB", "")

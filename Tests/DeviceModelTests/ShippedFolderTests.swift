@@ -89,8 +89,7 @@ enum Shipped {
   @Test(arguments: Shipped.simulated) func absentFeaturesAreNotAvailable(name: String) {
     let model = DeviceModel.load(directory: Shipped.directory(name)).model
     for name in [
-      "ReservationCtrlr", "SmartChargingCtrlr", "TariffCostCtrlr", "DisplayMessageCtrlr", "MonitoringCtrlr",
-      "ISO15118Ctrlr",
+      "ReservationCtrlr", "SmartChargingCtrlr", "TariffCostCtrlr", "DisplayMessageCtrlr", "ISO15118Ctrlr",
     ] {
       for component in model.components where component.id.name == name {
         for index in component.variables where ["Available", "Enabled"].contains(model.variables[index].id.name) {

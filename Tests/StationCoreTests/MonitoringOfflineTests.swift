@@ -173,7 +173,7 @@ struct MonitoringOfflineTests {
     bench.input(.hardware(.faultCleared(HardwareFault(name: "GroundFailure", evse: 1))))
     let events = bench.notified
     #expect(events.count == 2)
-    #expect(events.allSatisfy { $0["eventNotificationType"] == "HardWiredNotification" && $0["trigger"] == "Alerting" })
+    #expect(events.allSatisfy { $0["eventNotificationType"] == "HardWiredNotification" && $0["trigger"] == "Delta" })
     #expect(events.allSatisfy { $0["techCode"] == "CX002" && $0["variable"]?["name"] == "Problem" })
     #expect(events[0]["techInfo"]?.stringValue?.hasPrefix("GroundFailure: ") == true)
     #expect(events.map { $0["actualValue"]?.stringValue } == ["true", "false"])

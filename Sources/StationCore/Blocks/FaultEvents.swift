@@ -69,7 +69,7 @@ extension Station {
     let info = "\(name): \(entry.text)"
     return EventDataType(
       actualValue: isSet ? "true" : "false", component: ComponentType(place.component), eventId: nextEventID(),
-      eventNotificationType: .hardWiredNotification, timestamp: timestamp, trigger: .alerting,
+      eventNotificationType: .hardWiredNotification, timestamp: timestamp, trigger: .delta,
       variable: VariableType(place.variable), cleared: isSet ? nil : true, severity: entry.severity,
       techCode: String(entry.techCode.unicodeScalars.prefix(50)),
       techInfo: String(info.unicodeScalars.prefix(500)), transactionId: transactionID(at: place.component))
