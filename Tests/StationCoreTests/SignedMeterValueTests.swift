@@ -101,7 +101,7 @@ struct SignedMeterValueTests {
     let bench = try bench([:])
     bench.input(.hardware(.meter(reading(1000, bytes: 1876))))
     let told = bench.calls("NotifyEvent").last
-    #expect(told?.text("eventData.0.techInfo") == "SignedMeterValueTooLong")
+    #expect(told?.text("eventData.0.techCode") == "SignedMeterValueTooLong")
     #expect(told?.text("eventData.0.component.name") == "FiscalMetering")
     bench.plugIn()
     bench.plugOut()
