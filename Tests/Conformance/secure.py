@@ -76,6 +76,7 @@ async def start(
     made = made or Certificates()
     settings = SETTINGS | {"SecurityCtrlr/SecurityProfile": str(profile)} | dict(settings or {})
     rig.csms.passwords = {rig.station_id: settings["SecurityCtrlr/BasicAuthPassword"]} if profile < 3 else None
+    rig.csms.scheme = "ws" if profile == 1 else "wss"
     await rig.csms.start(front=made.front(profile) if isinstance(front, str) else front)
     await rig.start(
         settings,
@@ -244,8 +245,9 @@ async def set_priority(rig: Rig, *slots: int) -> str:
 async def two_slots(rig: Rig) -> None:
     """The test needs two configuration slots (B09.FR.06)."""
     asked = {"requestId": 4711, "componentVariable": [address("OCPPCommCtrlr/NetworkConfigurationPriority")]}
-    _, items = await rig.report("GetReport", asked)
-    slots = items[0]["variableCharacteristics"].get("valuesList", "") if items else ""
+    await rig.csms.call("GetReport", asked)
+    items = (await rig.csms.expect("NotifyReport", {"requestId": 4711})).payload["reportData"]
+    slots = items[0]["variableCharacteristics"].get("valuesList", "")
     if len(slots.split(",")) < 2:
         not_applicable(f"one slot for network connection profiles only: {slots!r}")
 

@@ -5,6 +5,7 @@ For `Csms.put`. Those that speak TLS themselves hand the plain stream on to a CS
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 
 from OpenSSL import SSL
@@ -27,6 +28,31 @@ def answering(data: bytes) -> Handler:
         await reader.read(1)
         writer.write(data)
         await writer.drain()
+
+    return handle
+
+
+def refusing(context: ssl.SSLContext) -> Handler:
+    """TLS with a context that no good station agrees to, and the alert that says why: asyncio's TLS keeps alerts to itself.
+
+    A station that does agree gets an HTTP answer of no use, so that it shows.
+    """
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(incoming, outgoing, server_side=True)
+        step: Callable[[], object] = tls.do_handshake
+        try:
+            while True:
+                try:
+                    step()
+                    step = lambda: tls.read(4096) and tls.write(b"HTTP/1.1 418 x\r\nContent-Length: 0\r\n\r\n")  # noqa: E731
+                except ssl.SSLWantReadError:
+                    writer.write(outgoing.read())
+                    incoming.write(await _some(reader))
+        finally:
+            writer.write(outgoing.read())
+            await writer.drain()
 
     return handle
 

@@ -123,15 +123,17 @@ class Authority:
         days: tuple[float, float] = (-1, 365),
         client: bool = False,
         sha1: bool = False,
+        restricted: bool = True,
     ) -> Identity:
-        """A server certificate for `hosts`, or with `client` a station's."""
+        """A server certificate for `hosts`, or with `client` a station's; `restricted` to that by extended key usage."""
         key = new_key(kind)
         usage = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
         extensions = [
             (x509.BasicConstraints(False, None), True),
             (_usage(digital_signature=True, key_encipherment=not kind.startswith("ec")), True),
-            (x509.ExtendedKeyUsage([usage]), False),
         ]
+        if restricted:
+            extensions.append((x509.ExtendedKeyUsage([usage]), False))
         if not client and hosts:
             extensions.append((x509.SubjectAlternativeName([_general_name(host) for host in hosts]), False))
         if sha1:

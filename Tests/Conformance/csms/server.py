@@ -73,6 +73,8 @@ class Csms:
         self.port = 0
         self._host = "127.0.0.1"
         self._front: Front = None
+        #: Told to stations in `url`; None: as the front is.
+        self.scheme: str | None = None
         self._listening: socket.socket | None = None
         self._servers: list[Server | asyncio.Server] = []
         self._links = 0
@@ -133,7 +135,8 @@ class Csms:
     @property
     def url(self) -> str:
         """The endpoint for a station, without its id."""
-        return f"{'ws' if self._front is None else 'wss'}://{self._host}:{self.port}"
+        scheme = self.scheme or ("ws" if self._front is None else "wss")
+        return f"{scheme}://{self._host}:{self.port}"
 
     def _accepted(self, *arguments: Any, **named: Any) -> Connection:
         """A TCP connection; with TLS the handshake is still to come."""
