@@ -47,6 +47,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     item.user_properties.append(("conformance", json.dumps(about)))
 
 
+def configured(item: pytest.Item, name: str) -> None:
+    """The test ran with this configuration."""
+    about = json.loads(dict(item.user_properties)["conformance"])
+    others = [one for one in item.user_properties if one[0] != "conformance"]
+    item.user_properties[:] = [*others, ("conformance", json.dumps(about | {"config": name}))]
+
+
 class Results:
     def __init__(self, folder: Path):
         self.folder = folder
@@ -59,6 +66,7 @@ class Results:
         result = self.results.setdefault(
             report.nodeid, json.loads(about) | {"verdict": None, "duration": 0.0, "reason": ""}
         )
+        result["config"] = json.loads(about)["config"]
         result["duration"] = round(result["duration"] + report.duration, 3)
         if report.failed:
             result["verdict"] = "fail" if report.when == "call" else "error"

@@ -63,8 +63,11 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
-    report = (yield).get_result()
     rig = getattr(item, "funcargs", {}).get("rig")
+    if isinstance(rig, Rig):
+        report_plugin = item.config.pluginmanager.get_plugin("conformance_report")
+        report_plugin.configured(item, rig.configuration)  # a test may have chosen its own
+    report = (yield).get_result()
     if report.failed and isinstance(rig, Rig):
         report.sections.append(("messages", rig.transcript()))
         if rig._started:

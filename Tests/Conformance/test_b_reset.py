@@ -66,7 +66,7 @@ async def test_TC_B_21_CS(rig: Rig, stop_point: str):
     await startup_security_event(rig)
 
 
-@requirement("B12.FR.02", "B12.FR.04", "E07.FR.03", "B01.FR.03")
+@requirement("B12.FR.02", "B12.FR.04", "B01.FR.03")
 async def test_TC_B_22_CS(rig: Rig):
     """Immediate reset during a transaction: it ends, then the station restarts"""
     await rig.start(arguments=["--simulation-state", "keep"])
@@ -201,7 +201,7 @@ async def test_TC_B_26_CS(rig: Rig, stop_point: str):
     await rig.csms.expect_none("BootNotification", seconds=0)
 
 
-@requirement("B12.FR.02", "B12.FR.08", "E07.FR.03")
+@requirement("B12.FR.02", "B12.FR.08")
 async def test_TC_B_27_CS(rig: Rig):
     """Immediate reset of an EVSE during its transaction: it ends, another EVSE goes on"""
     rig.configuration = RESETTABLE
