@@ -158,6 +158,23 @@ import Testing
       ])
   }
 
+  /// The sensor of a parking bay closes when it sees a vehicle, and belongs to an EVSE.
+  @Test func theSensorOfAParkingBayIsBound() throws {
+    let driver = #"{"kind": "gpio", "chip": "c", "line": 4}"#
+    let found = try load([("BayOccupancySensor", #""evse_id": 1"#, driver)])
+    #expect(found.problems == [])
+    #expect(
+      found.bindings == [
+        .safetyInput(
+          GPIOSafetyInputBinding(
+            component: ComponentID("BayOccupancySensor", evse: 1),
+            contact: GPIOContact(line: GPIOLine(chip: "c", place: .offset(4)), kind: .normallyOpen), debounceMs: 2000))
+      ])
+    expect(
+      try problems("BayOccupancySensor", driver, keys: ""),
+      ["error: BayOccupancySensor is of no EVSE; expected \"evse_id\" in the component"])
+  }
+
   @Test func anRCDIsBound() throws {
     let found = try load([
       (

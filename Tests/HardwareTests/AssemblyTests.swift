@@ -19,6 +19,23 @@ struct AssemblyTests {
 
   private let now = MonotonicTime(nanoseconds: 5_000_000_000)
 
+  /// A vehicle in the parking bay, or a sensor that fails, opens no contactor.
+  @Test func aParkingBayIsNoSafetyInput() {
+    let bay = ComponentID("BayOccupancySensor", evse: 1)
+    let stop = ComponentID("EmergencyStopSensor")
+    func input(_ component: ComponentID, _ line: Int) -> DriverBinding {
+      .safetyInput(
+        GPIOSafetyInputBinding(
+          component: component,
+          contact: GPIOContact(line: GPIOLine(chip: "c", place: .offset(line)), kind: .normallyOpen)))
+    }
+    let drivers = HardwareDrivers([input(bay, 1), input(stop, 2)], kinds: [:], relayd: .child(program: "/nowhere"))
+    #expect(drivers.interlock.reasons(evse: 1).map(\.component) == [stop])
+    let update = DriverUpdate(.good(.tripped(true), at: now))
+    #expect(
+      DriverReport.driver(bay, update).events(now: now, wall: 0) == [.bay(evse: 1, occupied: true)])
+  }
+
   @Test func theExampleStationIsRealAsAWhole() {
     let drivers = drivers()
     let all = drivers.all.map { "\($0.component) \($0.kind)" }

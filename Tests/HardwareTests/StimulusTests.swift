@@ -352,6 +352,37 @@ struct RestartTests {
     try restarted.does(.plugIn(evse: 1, connector: 1, ev: SimulatedEV()))
   }
 
+  @Test("A vehicle drives into the parking bay and stays there over a restart; bays without a sensor take none")
+  func parkingBay() throws {
+    var layout = Rig.topologyOfTwo
+    layout[0].hasBaySensor = true
+    var rig = Rig(layout)
+    #expect(rig.start().contains(.bay(evse: 1, occupied: false)))
+    func park(_ evse: Int, _ occupied: Bool) -> Result<[HardwareEvent], StimulusError> {
+      rig.hardware.stimulus(.park(evse: evse, occupied: occupied), at: rig.time)
+    }
+    #expect(park(1, true) == .success([.bay(evse: 1, occupied: true)]))
+    #expect(park(1, true) == .success([]))
+    #expect(park(2, true) == .failure(StimulusError("evse 2 has no sensor in its parking bay")))
+    #expect(park(3, true) == .failure(StimulusError("evse 3 does not exist, expected 1-2")))
+    let saved = try SavedSimulation(json: rig.hardware.saved.json)
+    var kept = Rig(layout, restoring: saved, keepingCables: true)
+    #expect(kept.start().contains(.bay(evse: 1, occupied: true)))
+    var fresh = Rig(layout, restoring: saved)
+    #expect(fresh.start().contains(.bay(evse: 1, occupied: false)))
+  }
+
+  @Test("Who stands at the UI selects EVSEs that exist")
+  func selection() {
+    var rig = Rig.twoACEVSEs
+    for chosen in [nil, [], [2]] as [[Int]?] {
+      #expect(rig.hardware.stimulus(.select(evses: chosen), at: rig.time) == .success([.selection(evses: chosen)]))
+    }
+    #expect(
+      rig.hardware.stimulus(.select(evses: [3]), at: rig.time)
+        == .failure(StimulusError("evses 3 does not exist, expected 1-2")))
+  }
+
   @Test("Saved EVSEs that are gone are dropped, new ones begin at zero")
   func otherTopology() throws {
     let rig = try busyRig()
