@@ -42,6 +42,45 @@ struct ClockTests {
     #expect(bench.ledger.outbox.isEmpty)
   }
 
+  /// What the CSMS' certificate is verified with: the station's time, or the least that it can be.
+  // Proves: A00.FR.308
+  @Test func timeForCertificates() throws {
+    let earliest: Int64 = 1_735_689_600_000
+    let day: Int64 = 86_400_000
+    func first(_ ledger: LedgerSnapshot, wall: Int64) -> VerificationTime? {
+      let bench = StationBench(settings, ledger: ledger, wall: wall, csmsURL: "wss://csms.example")
+      bench.input(.start)
+      return bench.connectRequests.first?.tls.time
+    }
+    #expect(first(LedgerSnapshot(), wall: epoch) == .atLeast(earliest))
+    #expect(first(LedgerSnapshot(), wall: earliest + day) == .known(earliest + day))
+
+    let bench = StationBench(settings, wall: epoch, csmsURL: "wss://csms.example")
+    bench.input(.start)
+    bench.linkUp()
+    #expect(bench.station.clockSource == .csms)
+    bench.linkDown()
+    bench.wait(seconds: 3600)
+    guard case .known(let time)? = bench.connectRequests.last?.tls.time else {
+      Issue.record("\(String(describing: bench.connectRequests.last?.tls.time))")
+      return
+    }
+    #expect(time > 1_767_225_600_000)
+
+    // After a power cut the ledger knows a time that has passed. A clock of the machine that is plausible and earlier counts
+    // when it was recorded in error.
+    bench.linkUp()
+    bench.wait(seconds: 1000)
+    bench.plugIn()
+    guard case .atLeast(let floor)? = first(bench.ledger, wall: epoch) else {
+      Issue.record("no floor")
+      return
+    }
+    #expect(floor >= 1_767_225_600_000)  // what the CSMS said
+    #expect(first(bench.ledger, wall: floor - 2 * day) == .atLeast(floor - 2 * day))
+    #expect(first(bench.ledger, wall: floor + day) == .known(floor + day))
+  }
+
   /// A power cut before the time was known: the events of that boot are put before the next one.
   @Test func eventsOfAnEarlierUnsetBootArePutBeforeTheNext() {
     let bench = StationBench(settings, wall: epoch)
