@@ -202,7 +202,6 @@ async def refused_or(rig: Rig, action: str, payload: dict) -> None:
         answer.check({"status": "NotSupported", "statusInfo.reasonCode": (ABSENT, "UnsupportedParam", "InvalidValue")})
 
 
-@requirement("N02.FR.02")
 async def test_TC_N_04_CS(rig: Rig):
     """Report by a criterion that does not exist"""
     await rig.start()
@@ -248,7 +247,6 @@ async def test_TC_N_06_CS(rig: Rig):
     answer.check({"status": "EmptyResultSet", "statusInfo.reasonCode": (ABSENT, "NotFound")}, "step 8")
 
 
-@requirement("N03.FR.02")
 async def test_TC_N_07_CS(rig: Rig):
     """A base that does not exist"""
     await rig.start()

@@ -220,6 +220,33 @@ struct MonitoringSettingsTests {
     #expect(types([], power) == ["UpperThreshold", "LowerThreshold", "PeriodicClockAligned"])
   }
 
+  // Proves: N02.FR.07, N02.FR.16, N02.FR.17, N02.FR.18, N02.FR.19, N02.FR.20, N02.FR.21
+  @Test func whatIsAbsentInARequestIsAWildcard() {
+    let bench = StationBench(["DeviceDataCtrlr/ItemsPerMessage.GetReport": "2"]).boot()
+    let first = bench.watch("EVSE@1/ACCurrent.L1", "Delta", 1)
+    let second = bench.watch("EVSE@1/ACCurrent.L2", "Delta", 1)
+    let other = bench.watch("EVSE@2/ACCurrent.L1", "Delta", 1)
+    let socket = bench.watch("Connector@1.1/AvailabilityState", "Delta", 1)
+    func ids(_ component: JSONValue, _ variable: JSONValue? = nil) -> Set<Int> {
+      var item = [JSONMember(name: "component", value: component)]
+      if let variable { item.append(JSONMember(name: "variable", value: variable)) }
+      let report = bench.monitoringReport(["requestId": 1, "componentVariable": [.object(item)]])
+      return Set(report.compactMap { Int($0.prefix { $0 != " " }) })
+    }
+    let evse1: JSONValue = ["name": "EVSE", "evse": ["id": 1]]
+    #expect(ids(evse1) == [first, second])
+    #expect(ids(evse1, ["name": "ACCurrent"]) == [first, second])
+    #expect(ids(evse1, ["name": "ACCurrent", "instance": "L2"]) == [second])
+    #expect(ids(["name": "EVSE"], ["name": "ACCurrent", "instance": "L1"]) == [first, other])
+    #expect(ids(["name": "Connector", "evse": ["id": 1]]) == [socket])
+    #expect(ids(["name": "Connector", "evse": ["id": 1, "connectorId": 2]]) == [])
+    #expect(ids(["name": "EVSE", "instance": "X"]) == [])
+    let three: JSONValue = [["component": evse1], ["component": evse1], ["component": evse1]]
+    #expect(
+      bench.call("GetMonitoringReport", ["requestId": 1, "componentVariable": three])
+        == .error("OccurrenceConstraintViolation"))
+  }
+
   /// A long report comes in parts, numbered, the next when the last was taken.
   @Test func longReportsComeInParts() {
     let bench = StationBench().boot()
