@@ -159,3 +159,13 @@ let package = Package(
       swiftSettings: settings),
   ]
 )
+
+// The fuzzing program has libFuzzer's main function and is built only by Scripts/fuzz.
+if Context.environment["STATION_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "fuzz",
+      dependencies: ["OCPP", "DeviceModel", "StationCore", "Ledger", "CSMSLink", "Certificates", "Hardware", "StationRuntime"],
+      path: "Tests/Fuzz/fuzz", swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])],
+      linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address"])]))
+}

@@ -1,0 +1,39 @@
+@testable import Certificates
+@testable import DeviceModel
+import OCPP
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// PEM bundles and DER: what is read has hash data, and is read again from what it says it is.
+func fuzzCertificate(_ bytes: [UInt8]) {
+  let list = CertificateList(pem: bytes)
+  expect(list.certificates.count <= 100, "more certificates than asked for")
+  var certificates = list.certificates
+  if let certificate = try? Certificate(der: bytes) { certificates.append(certificate) }
+  for certificate in certificates.prefix(4) {
+    guard let again = try? Certificate(der: certificate.der) else { broken("\(certificate.subject) is not read again") }
+    expect(again.fingerprint == certificate.fingerprint, "the fingerprint changes")
+    _ = CertificatePath.weakness(of: certificate)
+    _ = try? CertificatePath.verify(certificate, roots: [certificate], intermediates: certificates, at: 0)
+  }
+}
+
+/// Component files, overrides, meter models: every text is read or refused with a place in it.
+func fuzzDeviceModel(_ bytes: [UInt8]) {
+  var loader = Loader()
+  let file = JSONFileParser.parse(name: "fuzz.json", bytes: bytes, problems: &loader.problems)
+  expect((file == nil) == (loader.problems.errorCount > 0), "refused without a reason, or read with one")
+  // The reader of files and the one of messages agree on what is JSON, but for the limits of size and depth.
+  if file != nil, (try? JSONValue.parse(bytes, maxDepth: 200)) == nil { broken("read as a file, refused as a message") }
+  if let root = file?.root {
+    var meters = MeterModelReader(problems: loader.problems)
+    _ = meters.model(root, id: "fuzz")
+    loader.add(root)
+    loader.checkValues()
+  }
+  _ = try? VariableAddress(parsing: String(decoding: bytes.prefix(300), as: UTF8.self))
+}

@@ -1,0 +1,43 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// What libFuzzer calls. One program for all targets; FUZZ_TARGET says which. `Scripts/fuzz` builds and runs it.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func testOneInput(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+  target(Array(UnsafeBufferPointer(start: bytes, count: count)))
+  return 0
+}
+
+/// By name. Each takes any bytes, and ends the process when something is wrong that is no crash by itself.
+private let targets: [String: ([UInt8]) -> Void] = [
+  "frame": fuzzFrame, "message": fuzzMessage, "handshake": fuzzHandshake, "certificate": fuzzCertificate,
+  "devicemodel": fuzzDeviceModel, "control": fuzzControl, "station": fuzzStation, "journal": fuzzJournal,
+  "ledger": fuzzLedger, "serial": fuzzSerial,
+]
+
+private let target: ([UInt8]) -> Void = {
+  let name = getenv("FUZZ_TARGET").map { String(cString: $0) } ?? ""
+  guard let target = targets[name] else {
+    say("FUZZ_TARGET=\(name): expected one of \(targets.keys.sorted().joined(separator: " "))")
+    exit(2)
+  }
+  return target
+}()
+
+/// Ends the process: what must hold does not.
+func broken(_ what: @autoclosure () -> String) -> Never {
+  say("broken: \(what())")
+  abort()
+}
+
+func expect(_ condition: Bool, _ what: @autoclosure () -> String) {
+  if !condition { broken(what()) }
+}
+
+private func say(_ line: String) {
+  let bytes = Array((line + "\n").utf8)
+  _ = write(2, bytes, bytes.count)
+}
