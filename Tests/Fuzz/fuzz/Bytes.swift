@@ -1,5 +1,6 @@
 @testable import Hardware
 @testable import Ledger
+import StationCore
 
 #if canImport(Glibc)
   import Glibc

@@ -12,13 +12,13 @@ public func testOneInput(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
 }
 
 /// By name. Each takes any bytes, and ends the process when something is wrong that is no crash by itself.
-private let targets: [String: ([UInt8]) -> Void] = [
+private let targets: [String: @Sendable ([UInt8]) -> Void] = [
   "frame": fuzzFrame, "message": fuzzMessage, "handshake": fuzzHandshake, "certificate": fuzzCertificate,
   "devicemodel": fuzzDeviceModel, "control": fuzzControl, "station": fuzzStation, "journal": fuzzJournal,
   "ledger": fuzzLedger, "serial": fuzzSerial,
 ]
 
-private let target: ([UInt8]) -> Void = {
+private let target: @Sendable ([UInt8]) -> Void = {
   let name = getenv("FUZZ_TARGET").map { String(cString: $0) } ?? ""
   guard let target = targets[name] else {
     say("FUZZ_TARGET=\(name): expected one of \(targets.keys.sorted().joined(separator: " "))")
