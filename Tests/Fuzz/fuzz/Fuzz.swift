@@ -11,6 +11,21 @@ public func testOneInput(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   return 0
 }
 
+/// SwiftPM's name for the main function of this program; libFuzzer's driver does the rest.
+@_cdecl("fuzz_main")
+public func main(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> CInt {
+  var count = count
+  var arguments = arguments
+  return runDriver(&count, &arguments) { testOneInput($0, $1) }
+}
+
+@_silgen_name("LLVMFuzzerRunDriver")
+private func runDriver(
+  _ count: UnsafeMutablePointer<CInt>,
+  _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?>,
+  _ test: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
+) -> CInt
+
 /// By name. Each takes any bytes, and ends the process when something is wrong that is no crash by itself.
 private let targets: [String: @Sendable ([UInt8]) -> Void] = [
   "frame": fuzzFrame, "message": fuzzMessage, "handshake": fuzzHandshake, "certificate": fuzzCertificate,
