@@ -66,7 +66,10 @@ private func outcome(_ answer: [UInt8], by step: Int) -> String {
     switch handshake.receive(answer[start..<end]) {
     case .needsMore: start = end
     case .agreed(let subprotocol, let rest): return "\(subprotocol) \(rest + answer[end...])"
-    case .refused(let reason): return "\(reason)"
+    case .refused(let reason):
+      // Its words may quote what had arrived by then.
+      if case .badHandshake = reason { return "bad handshake" }
+      return "\(reason)"
     }
   }
   return "needs more"
