@@ -165,7 +165,9 @@ if Context.environment["STATION_FUZZ"] != nil {
   package.targets.append(
     .executableTarget(
       name: "fuzz",
-      dependencies: ["OCPP", "DeviceModel", "StationCore", "Ledger", "CSMSLink", "Certificates", "Hardware", "StationRuntime"],
+      dependencies: [
+        "OCPP", "DeviceModel", "StationCore", "Ledger", "CSMSLink", "Certificates", "Hardware", "StationRuntime",
+      ],
       path: "Tests/Fuzz/fuzz", swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])],
       linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address"])]))
 }

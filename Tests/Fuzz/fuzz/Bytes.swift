@@ -1,6 +1,7 @@
+import StationCore
+
 @testable import Hardware
 @testable import Ledger
-import StationCore
 
 #if canImport(Glibc)
   import Glibc

@@ -1,5 +1,6 @@
 import DeviceModel
 import OCPP
+
 @testable import StationCore
 @testable import StationRuntime
 

@@ -1,6 +1,7 @@
+import OCPP
+
 @testable import Certificates
 @testable import DeviceModel
-import OCPP
 
 #if canImport(Glibc)
   import Glibc
@@ -28,7 +29,9 @@ func fuzzDeviceModel(_ bytes: [UInt8]) {
   let file = JSONFileParser.parse(name: "fuzz.json", bytes: bytes, problems: &loader.problems)
   expect(file != nil || loader.problems.errorCount > 0, "refused without a reason")
   // The reader of files (which goes on after a missing comma, say) and the one of messages agree on what is JSON.
-  if file != nil, loader.problems.errorCount == 0, (try? JSONValue.parse(bytes, maxDepth: 200)) == nil { broken("read as a file, refused as a message") }
+  if file != nil, loader.problems.errorCount == 0, (try? JSONValue.parse(bytes, maxDepth: 200)) == nil {
+    broken("read as a file, refused as a message")
+  }
   if let root = file?.root {
     var meters = MeterModelReader(problems: loader.problems)
     _ = meters.model(root, id: "fuzz")

@@ -1,3 +1,5 @@
+import StationCore
+
 @testable import CSMSLink
 @testable import OCPP
 
