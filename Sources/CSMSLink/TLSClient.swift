@@ -170,7 +170,7 @@ final class TLSClient {
     let chain = verifiedChain
     session.root = chain.last?.fingerprint ?? ""
     session.serverChain = chain.map {
-      TLSSession.ServerCertificate(subject: $0.subject, notAfter: $0.notAfter)
+      TLSSession.ServerCertificate(subject: $0.subject, notBefore: $0.notBefore, notAfter: $0.notAfter)
     }
     return session
   }

@@ -28,7 +28,10 @@ struct JournalRoundTripTests {
 
   @Test func links() throws {
     let session = CertificateTests.session(
-      "", nil, chain: [TLSSession.ServerCertificate(subject: "CN=\u{e4}", notAfter: 1_800_000_000_000)])
+      "", nil,
+      chain: [
+        TLSSession.ServerCertificate(subject: "CN=\u{e4}", notBefore: 1_700_000_000_000, notAfter: 1_800_000_000_000)
+      ])
     var inputs: [Input] = []
     for failure in TLSFailure.allCases {
       inputs.append(.link(.down(.tls(failure, "because"))))

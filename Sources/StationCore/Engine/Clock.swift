@@ -13,6 +13,13 @@ struct Clock: Sendable {
   /// Number of this boot, should its messages carry the time of an unset clock.
   let boot: Int64
   var bootIsRecorded = false
+  /// Somebody set the clock since the boot, so it is not one that nobody looks after.
+  var wasSet = false
+  /// The CSMS' certificate showed that the clock is behind, and the CSMS has not told the time yet.
+  var isBehind = false
+  var doubtIsTold = false
+  /// The time became known just now: what the CSMS presented while it was not is looked at again.
+  var chainIsDue = false
   /// The time of the input before, to notice jumps.
   var last: StationTime
   let startedAt: StationTime
@@ -89,7 +96,10 @@ extension Station {
     case .unset:
       rebase(by: jump)
       if clock.isPlausible(now.wall) { timeBecameKnown(.system) }
-    case .system: log(.notice, "the wall clock jumped by \(jump) ms")
+    case .system:
+      clock.wasSet = true
+      clock.isBehind = false
+      log(.notice, "the wall clock jumped by \(jump) ms")
     case .csms:
       clock.offset -= jump
       log(.notice, "the wall clock jumped by \(jump) ms, the CSMS' time is kept")
@@ -99,12 +109,12 @@ extension Station {
   }
 
   /// The CSMS says what time it is (B01.FR.06, G02.FR.06). It counts when it is a time source, and in any case while the
-  /// station has no time of its own.
+  /// station has no time of its own, or one that is known to be wrong.
   mutating func synchronizeClock(to csms: DateTime) {
     if csms.zoneAssumed { tolerate(.currentTimeWithoutZone) }
     guard !clock.isVirtual else { return }
     let isSource = list(Setting.timeSource).contains("Heartbeat")
-    guard isSource || clock.source == .unset else { return }
+    guard isSource || clock.source == .unset || clock.isBehind else { return }
     guard csms.unixMilliseconds >= Clock.earliest else { return tolerate(.currentTimeImplausible) }
     let change = csms.unixMilliseconds - now.wall - clock.offset
     if clock.source == .unset {
@@ -116,9 +126,12 @@ extension Station {
       return
     }
     clock.source = .csms
+    let wasBehind = clock.isBehind
+    clock.isBehind = false
     guard abs(change) > Clock.tolerance else { return }
     log(.notice, "clock corrected by \(change) ms to the CSMS' time")
     clock.offset += change
+    if wasBehind { clockCaughtUp(by: change) }
     scheduleAlignedData()
     realignMonitors()
   }
@@ -134,6 +147,8 @@ extension Station {
 
   private mutating func timeBecameKnown(_ source: ClockSource) {
     clock.source = source
+    clock.wasSet = true
+    clock.chainIsDue = true
     log(.notice, "the time is known now, from \(source == .csms ? "the CSMS" : "the system")")
     rebaseEarlierBoots()
     settleTimes(of: clock.boot, by: 0, in: 0...0)

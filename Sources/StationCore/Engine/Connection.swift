@@ -28,6 +28,8 @@ struct Connection: Sendable {
   var isPasswordSwapped = false
   /// A server's certificate did not fit the new root since the last connection.
   var newRootFailed = false
+  /// Server certificates that were refused since the boot, by what was tried, until a connection comes about.
+  var certificateFailures: [CertificateAttempt: Int] = [:]
   /// The attempt under way, or the one that the connection came from.
   var attempt: NetworkAttempt?
   /// The profile of the last connection of this process.
@@ -93,6 +95,7 @@ extension Station {
     connection.state = .connecting
     connection.attempt = attempt
     connection.url = attempt.profile.url
+    tellClockDoubt(attempt)
     emit(.connect(request(for: attempt)))
   }
 

@@ -121,6 +121,7 @@ public struct Station: Sendable {
     case .ledgerDamaged(let damage): reportDamage(damage)
     case .shutdown: shutdown()
     }
+    recheckServerChain()
     settle()
     return drain()
   }

@@ -47,7 +47,11 @@ extension TLSSession {
       "version": .string(version), "cipher": .string(cipher), "root": .string(root),
       "clientCertificate": clientCertificate.map { .string($0) },
       "serverChain": .array(
-        serverChain.map { .members(["subject": .string($0.subject), "notAfter": .integer($0.notAfter)]) }),
+        serverChain.map {
+          .members([
+            "subject": .string($0.subject), "notBefore": .integer($0.notBefore), "notAfter": .integer($0.notAfter),
+          ])
+        }),
       "isResumed": .bool(isResumed), "ocsp": ocsp.map { .string($0) },
     ])
   }
@@ -56,7 +60,10 @@ extension TLSSession {
     var chain: [ServerCertificate] = []
     for value in try fields.array("serverChain") {
       let fields = try JournalFields(value, "\(fields.place).serverChain")
-      chain.append(ServerCertificate(subject: try fields.string("subject"), notAfter: try fields.int64("notAfter")))
+      chain.append(
+        ServerCertificate(
+          subject: try fields.string("subject"), notBefore: try fields.int64IfPresent("notBefore") ?? 0,
+          notAfter: try fields.int64("notAfter")))
     }
     self.init(
       version: try fields.string("version"), cipher: try fields.string("cipher"), root: try fields.string("root"),

@@ -75,6 +75,8 @@ struct NetworkAttempt: Hashable, Sendable {
   var clientCertificate: String?
   /// The old root counts too.
   var usesOldRoot = false
+  /// The clock may be behind: a certificate that has not begun by it is taken.
+  var doubtsClock = false
 }
 
 extension Station {
@@ -118,6 +120,7 @@ extension Station {
       attempt.clientCertificate = isOldStage || renewal.new.isEmpty ? renewal.old : renewal.new
     }
     attempt.usesOldRoot = isOldStage || (connection.newRootFailed && stored == network.proven)  // M05.FR.14-16
+    attempt.doubtsClock = doubtsClock(for: attempt)
     return attempt
   }
 
@@ -131,7 +134,7 @@ extension Station {
     }
     var tls = TLSOptions(allowWildcards: flag(Setting.allowCSMSTLSWildcards, default: false))
     if profile.securityProfile >= 2 {
-      tls.time = verificationTime
+      tls.time = attempt.doubtsClock ? .atLeast(max(wallTime, clock.recorded)) : verificationTime
       if !attempt.usesOldRoot, let root = network.root, !root.new.isEmpty { tls.withoutRoot = root.old }
       let length = number(Setting.maxFragmentLength, default: 0)
       if [512, 1024, 2048, 4096].contains(length) { tls.maxFragmentLength = length }
@@ -151,6 +154,7 @@ extension Station {
 
   /// An attempt failed: what to try next follows.
   mutating func attemptFailed(_ reason: LinkDownReason) {
+    noticeCertificateFailure(reason)
     switch reason {
     case .httpStatus(401) where network.otherPassword != nil: connection.isPasswordSwapped.toggle()
     case .tls(.serverCertificate, _) where network.root != nil: connection.newRootFailed = true
@@ -189,6 +193,7 @@ extension Station {
     }
     securityProfileProven(attempt)
     certificatesProven(attempt, session)
+    noticeClockBehind(attempt, session)
     connection.isPasswordSwapped = false
     connection.newRootFailed = false
     if isMoved {

@@ -85,7 +85,7 @@ public struct TLSSession: Hashable, Sendable {
   public var root: String
   /// Fingerprint of the client certificate that was sent.
   public var clientCertificate: String?
-  /// The end of validity of what the server presented, Unix time in milliseconds, leaf first.
+  /// What the server presented, leaf first, with the root that it ends in.
   public var serverChain: [ServerCertificate]
   /// No full handshake: the session of an earlier one was resumed.
   public var isResumed: Bool
@@ -94,9 +94,12 @@ public struct TLSSession: Hashable, Sendable {
 
   public struct ServerCertificate: Hashable, Sendable {
     public var subject: String
+    /// Validity, Unix time in milliseconds, both ends included. A start that nobody told is long ago.
+    public var notBefore: Int64
     public var notAfter: Int64
-    public init(subject: String, notAfter: Int64) {
+    public init(subject: String, notBefore: Int64 = 0, notAfter: Int64) {
       self.subject = subject
+      self.notBefore = notBefore
       self.notAfter = notAfter
     }
   }
