@@ -111,7 +111,7 @@ import Testing
     },
   ]
 
-  // Proves: A00.FR.308, A00.FR.309, A00.FR.311, A00.FR.411, A00.FR.412, A00.FR.414, TC_A_05_CS
+  // Proves: A00.FR.308, A00.FR.309, A00.FR.311, A00.FR.411, A00.FR.412, A00.FR.414, A00.FR.501, A00.FR.504, TC_A_05_CS
   @Test(arguments: badCertificates, [ServerSettings.tls12, ServerSettings.tls13])
   func badCertificate(_ bad: BadCertificate, _ versions: ClosedRange<Int32>) async throws {
     var settings = try bad.make(root)
@@ -137,7 +137,7 @@ import Testing
     #expect(refusal.failure == .version, "\(refusal.text)")
   }
 
-  // Proves: A00.FR.320, A00.FR.323, A00.FR.426
+  // Proves: A00.FR.320, A00.FR.323, A00.FR.426, A00.FR.504
   @Test(arguments: [
     "ECDHE-RSA-AES128-SHA", "ECDHE-RSA-AES256-SHA384", "AES128-SHA", "DHE-RSA-AES128-GCM-SHA256",
     "ECDHE-RSA-CHACHA20-POLY1305",

@@ -23,6 +23,7 @@ func output(_ command: String) -> String {
 @Suite struct HashDataTests {
   let test = TestFolder()
 
+  // Proves: M03.FR.04
   @Test(arguments: [HashAlgorithmEnumType.sha256, .sha384, .sha512], ["P-256", "RSA-2048"])
   func sameAsInAnOCSPRequest(algorithm: HashAlgorithmEnumType, key: String) throws {
     let root = issue(.authority("Root").with { $0.key = key })
@@ -63,6 +64,7 @@ func output(_ command: String) -> String {
   }
 
   /// M03.FR.05: sub-CAs are children of the leaf, leaf side first, each with the hash data of its own issuer.
+  // Proves: M03.FR.05
   @Test func childrenOfAnOwnCertificate() {
     let root = issue(.authority("V2G Root"))
     let sub1 = issue(.authority("CPO Sub 1"), by: root)

@@ -16,6 +16,7 @@ import Testing
   ]
 
   /// M05.FR.01-02, TC_M_01_CS, TC_M_02_CS: several of a kind may be installed.
+  // Proves: M05.FR.01, M05.FR.17, M04.FR.02, M04.FR.04
   @Test(arguments: uses)
   func areAppended(use: InstallCertificateUseEnumType, file: String) {
     let (a, b) = (issue(.authority("A")), issue(.authority("B").with { $0.key = "RSA-2048" }))
@@ -38,6 +39,7 @@ import Testing
   }
 
   /// M05.FR.07: rejected, and nothing changes.
+  // Proves: A00.FR.501, A00.FR.502, A00.FR.503, A00.FR.504, M05.FR.07
   @Test func whatIsRejected() {
     let root = issue(.authority("Root"))
     let stranger = issue(.authority("Sub"), by: root)
@@ -78,6 +80,7 @@ import Testing
   }
 
   /// M05.FR.06: CertificateEntries counts all kinds; what is there already may come again.
+  // Proves: M05.FR.06
   @Test func theLimit() {
     let (a, b, c) = (issue(.authority("A")), issue(.authority("B")), issue(.authority("C")))
     #expect(bench.installRoot(a.certificate, limit: 2) == .done)
@@ -99,6 +102,7 @@ import Testing
   }
 
   /// M05.FR.10-13, TC_M_30_CS, TC_M_31_CS: signed by the one that it replaces, and both are there until the core discards one.
+  // Proves: M05.FR.10, M05.FR.11
   @Test func replacing() {
     let old = issue(.authority("Old"))
     let new = issue(.authority("New"), by: old)
@@ -145,6 +149,7 @@ import Testing
   }
 
   /// M04.FR.06, TC_M_23_CS; V2G chains go with their key.
+  // Proves: M04.FR.06
   @Test func deletingOwnCertificates() {
     let h = Hierarchy("V2G")
     let leaf = h.leaf(Wish("CP-0001"))

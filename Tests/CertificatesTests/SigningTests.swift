@@ -14,6 +14,7 @@ import Testing
   init() { bench.test.write("ca/csms/CSMS_ROOT_CA.pem", operatorCA.root.certificate) }
 
   /// A02.FR.02-03, RFC 2986: what `openssl req` says of the request.
+  // Proves: A00.FR.504, A00.FR.506, A02.FR.02, A02.FR.03
   @Test func theRequest() {
     for (kind, text) in [(CertificateRequest.Key.ecP256, "256 bit"), (.rsa3072, "3072 bit")] {
       let pem = bench.sign(key: kind)
@@ -27,6 +28,7 @@ import Testing
   }
 
   /// A02.FR.05: the key waits in a file that only the owner reads, and is not among the certificates.
+  // Proves: A02.FR.05
   @Test func theKeyWaits() {
     _ = bench.sign()
     #expect(bench.test.names("client/csms") == [".waiting.key"])
@@ -121,6 +123,7 @@ import Testing
   }
 
   /// A02.FR.06-07, A02.FR.16, A00.FR.501-512: what is rejected changes nothing, and the key still waits.
+  // Proves: A00.FR.501, A00.FR.502, A00.FR.504, A02.FR.06, A02.FR.07
   @Test func whatIsRejected() {
     let request = bench.sign()
     let (root, sub) = (operatorCA.root, operatorCA.sub)

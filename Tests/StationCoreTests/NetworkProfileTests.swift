@@ -87,7 +87,7 @@ struct NetworkProfileTests {
     #expect(Self.set(bench, Self.profile())?.text("status") == "Accepted")
   }
 
-  // Proves: B09.FR.04, B09.FR.31, A05.FR.08, A05.FR.09, A05.FR.10, TC_A_22_CS
+  // Proves: A00.FR.005, B09.FR.04, B09.FR.31, A05.FR.08, A05.FR.09, A05.FR.10, TC_A_22_CS
   @Test(arguments: [
     (2, false, 1, false), (3, false, 2, false), (3, true, 2, true), (3, true, 1, false), (2, true, 1, false),
   ])

@@ -62,6 +62,42 @@ struct TLSFailureTests {
     #expect(bench.connectRequests.last?.basicAuthPassword == PasswordTests.old)
   }
 
+  /// Each attempt is of one profile through and through, and there is one at a time.
+  // Proves: A00.FR.001
+  @Test func oneSecurityProfileAtATime() {
+    func profile(_ slot: Int, _ security: Int) -> String {
+      let scheme = security == 1 ? "ws" : "wss"
+      return
+        #"{"configurationSlot":\#(slot),"connectionData":{"ocppCsmsUrl":"\#(scheme)://\#(security).example","securityProfile":\#(security)}}"#
+    }
+    let bench = Self.bench([
+      "OCPPCommCtrlr/NetworkConfigurationPriority": "1,2,3",
+      "InternalCtrlr/NetworkConnectionProfiles": "[\(profile(1, 1)),\(profile(2, 2)),\(profile(3, 3))]",
+    ])
+    var seen: Set<Int> = []
+    for attempt in 1...12 {
+      #expect(bench.connectRequests.count == attempt)
+      guard let request = bench.connectRequests.last else { return }
+      seen.insert(request.securityProfile)
+      #expect(request.url == "\(request.securityProfile == 1 ? "ws" : "wss")://\(request.securityProfile).example")
+      #expect((request.basicAuthPassword == nil) == (request.securityProfile == 3))
+      #expect((request.tls.time == nil) == (request.securityProfile == 1))
+      bench.wait(seconds: 5)
+      #expect(bench.connectRequests.count == attempt)
+      bench.linkDown(.timedOut)
+      bench.wait(seconds: 2)
+    }
+    #expect(seen == [1, 2, 3])
+  }
+
+  // Proves: A00.FR.004
+  @Test func withoutAProfileThereIsNoConnection() {
+    let bench = Self.bench(["InternalCtrlr/NetworkConnectionProfiles": "[]"])
+    bench.wait(seconds: 600)
+    #expect(bench.connectRequests.isEmpty)
+    #expect(bench.calls.isEmpty)
+  }
+
   // Proves: A00.FR.430
   @Test func anExpiredCertificateIsShownWhenThereIsNoOther() {
     let bench = StationBench(
