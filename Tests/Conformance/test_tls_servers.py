@@ -145,6 +145,29 @@ async def test_bad_server_at_the_first_start(rig: Rig, bad: str):
     await still_works(rig)
 
 
+@requirement("A00.FR.308", "A00.FR.310")
+@pytest.mark.parametrize("bad", ["not yet valid", "expired"])
+async def test_a_clock_that_may_be_behind(rig: Rig, bad: str):
+    """Just switched on, the station takes a certificate that has not begun after some refusals, an expired one never"""
+    made = Certificates()
+    make, event = BAD[bad]
+    settings = {
+        "OCPPCommCtrlr/NetworkProfileConnectionAttempts": "2",
+        "OCPPCommCtrlr/RetryBackOffRepeatTimes": "0",
+        "OCPPCommCtrlr/RetryBackOffRandomRange": "0",
+    }
+    await start(rig, 2, settings, made=made, front=make(made), booted=False)
+    accepted = await refusals(rig.csms, 2)
+    if bad == "expired":
+        accepted += await refusals(rig.csms, 3, accepted[-1])
+        await rig.csms.put(made.front(2))
+    await booted(rig)
+    attempts = rig.csms.record.events("attempt")
+    assert attempts[0].number > accepted[-1].number, "the station sent its request to a server it must not trust"
+    await rig.csms.expect("SecurityEventNotification", {"type": event})
+    await still_works(rig)
+
+
 @requirement("A04.FR.02", "A00.FR.310")
 async def test_the_event_survives_a_power_cut(rig: Rig):
     """InvalidCsmsCertificate is told although the power failed before there was anybody to tell it"""
