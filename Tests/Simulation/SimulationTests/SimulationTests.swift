@@ -48,7 +48,7 @@ struct SimulationTests {
 
   @Test func withoutFaultsEveryEventIsDeliveredAndEveryBillIsChecked() throws {
     var coverage = Coverage()
-    for seed in UInt64(200)..<204 {
+    for seed in UInt64(200)..<207 {
       let result = try run(SimulationOptions(seed: seed, hours: 12, faults: []))
       try expectSound(result)
       coverage.add(result.coverage)

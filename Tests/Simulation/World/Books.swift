@@ -89,6 +89,9 @@ final class Books {
   /// Energy that may flow between two looks at a meter that is read at contactor changes, milliwatt-hours.
   static let slack: Int64 = 25_000
 
+  private var wasConnected = false
+  private var isOnline = false
+
   init(_ world: World) { self.world = world }
 
   var openTransactions: [String] { open.values.sorted() }
@@ -98,6 +101,7 @@ final class Books {
 
   func before(_ input: Input) {
     refused = nil
+    wasConnected = world.core.snapshot.isConnected
     switch input {
     case .hardware(.pilot(let evse, _, let state)): world.site.bays[evse - 1].toldPilot = state
     case .hardware(.cable(let evse, _, let rating)): toldCable[evse] = rating
@@ -117,6 +121,9 @@ final class Books {
   }
 
   func produced(_ actions: [Action]) {
+    // What came into being in the step that closes the connection did so before.
+    let closes = actions.contains { if case .disconnect = $0 { true } else { false } }
+    isOnline = world.core.snapshot.isConnected || (wasConnected && closes)
     var new: [(String, Int)] = []
     for case .event(let event) in actions where event.event == "transaction" {
       if let place = begun(event) { new.append(place) }
@@ -153,7 +160,6 @@ final class Books {
       world.violated("Started first", "\(id) makes event \(seqNo) as \(type.rawValue)")
     }
     if transaction.hasEnded { world.violated("Ended last", "\(id) makes event \(seqNo) after its Ended") }
-    let isOnline = world.core.snapshot.isConnected
     if !isOnline { world.coverage.count("eventsOffline") }
     transaction.events[seqNo] = Event(
       type: type, connection: isOnline ? world.network.connection : nil, delivered: delivered, at: world.time)
@@ -317,7 +323,8 @@ final class Books {
     }
     // What waits for the ledger fills the outbox, too.
     let isSick = world.disk.condition != .sound || world.time - world.disk.lastFailureAt < 10 * .second
-    if world.disk.outboxBytes * 10 < world.scenario.outboxBound * 4, !isSick, world.core.snapshot.storageIsHealthy {
+    // Thinning begins at three quarters, and takes half at most; 160 bytes a message count beside the payload.
+    if world.disk.outboxBytes * 100 < world.scenario.outboxBound * 35, !isSick, world.core.snapshot.storageIsHealthy {
       world.violated(
         "thinning",
         "event \(place.seqNo) of \(place.transaction) is dropped with \(world.disk.outboxBytes) bytes queued")
