@@ -41,7 +41,8 @@ def charge(mcu, watch):
 def test_session(rig, classified):
     mcu, watch = rig
     mcu.classified = classified
-    assert watch.has(closed=False) and watch.has(locked=False) and watch.has(cable=0)
+    for first in ({"closed": False}, {"locked": False}, {"cable": 0}):
+        watch.expect(**first)
     mcu.car = "B"
     watch.expect(cable=32)
     watch.say("lock 1 on")
