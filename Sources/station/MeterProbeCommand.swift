@@ -73,7 +73,7 @@ extension MeterCommand {
       let result = MeterTool.search(search) { complain("  \($0)") }
       if json { put(Self.json(result) + [0x0A]) } else { Self.show(result) }
       for failure in result.failures { complain("station meter probe: \(failure)") }
-      if result.isIncomplete {
+      if result.timeWasOver {
         complain("station meter probe: the time of \(limitS) s was over before everything was asked")
       }
       if result.findings.contains(where: { !$0.candidates.isEmpty }) { return }

@@ -1,11 +1,13 @@
 """`station meter probe`, and what `read` says of buses and meters that are not right."""
 
 import json
+import subprocess
+import time
 
 import pytest
 
 import slaves
-from conftest import meter
+from conftest import BIN, meter
 
 
 @pytest.mark.parametrize("transport", ["rtu", "tcp"])
@@ -36,10 +38,27 @@ def test_finds_nothing_in_bounded_time(slaves_on):
     code, out, err = meter("probe", *bus.options, "--units", "30-40", "--timeout-ms", 100, "--json")
     assert code == 1
     assert json.loads(out) == {"findings": [], "failures": [], "complete": True}
-    code, out, err = meter("probe", *bus.options, "--units", "30-247", "--timeout-ms", 500, "--limit-s", 2, "--json")
+    # The first unit never answers: two questions of 1.5 s; those behind it are refused within milliseconds.
+    units = f"{slaves.FAULTY}-247"
+    code, out, err = meter("probe", *bus.options, "--units", units, "--timeout-ms", 1500, "--limit-s", 2, "--json")
     assert code == 1
     assert json.loads(out)["complete"] is False
     assert "2 s was over" in err
+
+
+def test_a_bus_that_is_lost_is_told(slaves_on):
+    """An adapter is pulled out in the middle: what was not asked is not "not there"."""
+    bus = slaves_on("rtu", "fault", "silent")
+    units = f"{slaves.FAULTY}-247"
+    command = [str(BIN), "meter", "probe", *bus.options, "--units", units, "--timeout-ms", "1000", "--limit-s", "30", "--json"]
+    probe = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert "units" in probe.stderr.readline()
+    time.sleep(0.5)
+    bus.processes[0].kill()
+    out, err = probe.communicate(timeout=20)
+    answer = json.loads(out)
+    assert probe.returncode == 2 and answer["complete"] is False and len(answer["failures"]) == 1, (out, err)
+    assert answer["failures"][0] in err
 
 
 def test_errors_name_what_is_wrong(slaves_on, tmp_path):

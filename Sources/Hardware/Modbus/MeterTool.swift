@@ -95,10 +95,11 @@ public enum MeterTool {
 
   public struct SearchResult: Sendable {
     public var findings: [Finding] = []
-    /// Buses that could not be opened: why.
+    /// Buses that could not be opened, or were lost: why.
     public var failures: [String] = []
-    /// The time was over before everything was asked.
+    /// Not everything was asked: the time was over, or a bus was lost.
     public var isIncomplete = false
+    public var timeWasOver = false
   }
 
   /// Asks every unit at every setting whether it is there, and those that are what they are. `progress` is told what is
@@ -109,11 +110,13 @@ public enum MeterTool {
     for endpoint in search.endpoints {
       guard MonotonicTime.now < end else {
         result.isIncomplete = true
+        result.timeWasOver = true
         break
       }
       progress("\(endpoint): units \(search.units.count)")
       let (present, failure, complete) = present(on: endpoint, search, end)
       result.isIncomplete = result.isIncomplete || !complete
+      result.timeWasOver = result.timeWasOver || (!complete && failure == nil)
       if let failure {
         result.failures.append(failure)
         continue
@@ -158,7 +161,9 @@ public enum MeterTool {
           // Gateways answer for units that do not: exceptions 10 and 11, and 4 of some.
           if case .failure(.exception(let code)) = answer, [4, 10, 11].contains(code) { continue }
           units.append(unit)
-        case .failure(.notOpen(let why)) where bus.statistics.opened == 0: return (units, why, true)
+        case .failure(.notOpen(let why)):
+          // An adapter that is pulled out fails at once, again and again: nothing more can be asked.
+          return (units, why, bus.statistics.opened == 0)
         case .failure: continue
         }
         break
