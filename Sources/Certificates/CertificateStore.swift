@@ -76,7 +76,7 @@ public struct CertificateStore: Sendable {
       return try installSigned(use, chain, commonName: commonName, limit: maxChainBytes, at: time)
     case .installRoot(let use, let pem, let limit, let replacing, let time):
       return try installRoot(use, pem, limit: limit, replacing: replacing, at: time)
-    case .delete(let hash): return try delete(hash)
+    case .delete(let hash, let keeping): return try delete(hash, keeping: Set(keeping))
     case .discard(let kind, let fingerprint):
       if CertificateFolder.bundle(kind) != nil {
         _ = try removeRoots(kind) { $0.fingerprint == fingerprint }
@@ -197,13 +197,16 @@ public struct CertificateStore: Sendable {
     return isFound
   }
 
-  private func delete(_ hash: CertificateHashDataType) throws(FileProblem) -> CertificateReply {
+  private func delete(_ hash: CertificateHashDataType, keeping: Set<String>) throws(FileProblem) -> CertificateReply {
     let reading = folder.reading()
     func isMeant(_ certificate: Certificate, _ file: [Certificate] = []) -> Bool {
       certificate.matches(hash, issuer: reading.issuer(of: certificate, in: file))
     }
     for own in reading.own[.chargingStation] ?? [] where isMeant(own.leaf, own.others) {
       return .failed("the charging station certificate is not deleted (M04.FR.06)")
+    }
+    for root in reading.roots[.csmsRoot] ?? [] where keeping.contains(root.fingerprint) && isMeant(root) {
+      return .failed("\(root.subject) is what the station verifies its CSMS with")
     }
     var isFound = false
     for own in reading.own[.v2gChain] ?? [] where isMeant(own.leaf, own.others) {

@@ -30,11 +30,11 @@ import Testing
     #expect(bench.installRoot(a.certificate, use) == .done)
     #expect(bench.test.read(file) == "# by hand\n" + a.certificate + b.certificate)
     // M04.FR.02, TC_M_20_CS; the rest of the file stays.
-    #expect(bench(.delete(a.value.hashData(.sha384, issuer: a.value))) == .done)
+    #expect(bench(.delete(a.value.hashData(.sha384, issuer: a.value), keeping: [])) == .done)
     #expect(bench.test.read(file) == "# by hand\n" + b.certificate)
     // M04.FR.04, TC_M_22_CS
-    #expect(bench(.delete(a.value.hashData(.sha384, issuer: a.value))) == .notFound)
-    #expect(bench(.delete(b.value.hashData(.sha512, issuer: b.value))) == .done)
+    #expect(bench(.delete(a.value.hashData(.sha384, issuer: a.value), keeping: [])) == .notFound)
+    #expect(bench(.delete(b.value.hashData(.sha512, issuer: b.value), keeping: [])) == .done)
     #expect(bench.installed == [])
   }
 
@@ -132,7 +132,7 @@ import Testing
       issue(Wish("csms.example"), by: new).value, roots: bench.test.folder.roots(.csmsRoot).certificates,
       intermediates: [], at: testTime)
     #expect(path?.last == new.value)
-    #expect(bench(.delete(hash)) == .done)
+    #expect(bench(.delete(hash, keeping: [])) == .done)
     #expect(bench.installed == [])
   }
 
@@ -144,7 +144,7 @@ import Testing
     #expect(bench.installed.map(\.kind) == [.manufacturerRoot, .v2gRoot, .moRoot])
     #expect(bench(.discard(.csmsRoot, fingerprint: root.value.fingerprint)) == .done)
     // Deleting means the certificate.
-    #expect(bench(.delete(root.value.hashData(.sha256, issuer: root.value))) == .done)
+    #expect(bench(.delete(root.value.hashData(.sha256, issuer: root.value), keeping: [])) == .done)
     #expect(bench.installed == [])
   }
 
@@ -159,17 +159,17 @@ import Testing
       bench.test.write("\(directory)/x.key", leaf.key)
     }
     let hash = leaf.value.hashData(.sha256, issuer: h.sub.value)
-    #expect(bench(.delete(hash)).failure == "the charging station certificate is not deleted (M04.FR.06)")
+    #expect(bench(.delete(hash, keeping: [])).failure == "the charging station certificate is not deleted (M04.FR.06)")
     #expect(
-      bench(.delete(h.sub.value.hashData(.sha256, issuer: h.root.value))).failure
+      bench(.delete(h.sub.value.hashData(.sha256, issuer: h.root.value), keeping: [])).failure
         == "it is part of the chain of CN=CP-0001,O=Test Operator,C=NL, which goes with its own certificate only")
     #expect(bench.installed.map(\.kind) == [.v2gRoot, .chargingStation, .v2gChain])
     bench.test.removeAll("client/csms")
     bench.test.write("ca/v2g/sub.pem", h.sub.certificate)
-    #expect(bench(.delete(hash)) == .done)
+    #expect(bench(.delete(hash, keeping: [])) == .done)
     #expect(bench.test.names("client/cso") == [])
     #expect(
-      bench(.delete(h.sub.value.hashData(.sha256, issuer: h.root.value))).failure
+      bench(.delete(h.sub.value.hashData(.sha256, issuer: h.root.value), keeping: [])).failure
         == "CN=V2G Sub,O=Test Operator,C=NL is an intermediate, which is not the CSMS' to delete")
   }
 
@@ -196,7 +196,7 @@ import Testing
       let request: CertificateRequest =
         installing
         ? .installRoot(.csmsRootCertificate, pem: new.certificate, limit: nil, replacing: nil, at: testTime)
-        : .delete(gone.value.hashData(.sha256, issuer: gone.value))
+        : .delete(gone.value.hashData(.sha256, issuer: gone.value), keeping: [])
       let after = installing ? before + new.certificate : old.certificate
       let (reply, _) = cutting(bench.test, at: cut, steps: StepLog()).carryOut(request)
       let seen = bench.test.read("ca/csms/CSMS_ROOT_CA.pem")

@@ -12,12 +12,13 @@ import ssl
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 from checks import faster
-from csms import Csms, Front
+from csms import Csms, Event, Front
 from csms.fronts import answering, refusing, silence, stapling
 from csms.pki import Authority, self_signed, server_context
 from rig import Rig
@@ -145,10 +146,8 @@ async def test_bad_server_at_the_first_start(rig: Rig, bad: str):
     await still_works(rig)
 
 
-@requirement("A00.FR.308", "A00.FR.310")
-@pytest.mark.parametrize("bad", ["not yet valid", "expired"])
-async def test_a_clock_that_may_be_behind(rig: Rig, bad: str):
-    """Just switched on, the station takes a certificate that has not begun after some refusals, an expired one never"""
+async def just_switched_on(rig: Rig, bad: str) -> tuple[Certificates, str, list[Event]]:
+    """A station that nobody has told the time yet, and two refusals of this certificate."""
     made = Certificates()
     make, event = BAD[bad]
     settings = {
@@ -157,13 +156,53 @@ async def test_a_clock_that_may_be_behind(rig: Rig, bad: str):
         "OCPPCommCtrlr/RetryBackOffRandomRange": "0",
     }
     await start(rig, 2, settings, made=made, front=make(made), booted=False)
-    accepted = await refusals(rig.csms, 2)
-    if bad == "expired":
-        accepted += await refusals(rig.csms, 3, accepted[-1])
-        await rig.csms.put(made.front(2))
-    await booted(rig)
+    return made, event, await refusals(rig.csms, 2)
+
+
+def check_no_request_before(rig: Rig, refused: Event) -> None:
     attempts = rig.csms.record.events("attempt")
-    assert attempts[0].number > accepted[-1].number, "the station sent its request to a server it must not trust"
+    assert attempts[0].number > refused.number, "the station sent its request to a server it must not trust"
+
+
+@requirement("A00.FR.308", "A00.FR.310")
+async def test_an_expired_certificate_is_refused_by_any_clock(rig: Rig):
+    """Also by a station just switched on: a clock that may be behind does not make it valid"""
+    made, event, accepted = await just_switched_on(rig, "expired")
+    accepted += await refusals(rig.csms, 3, accepted[-1])
+    await rig.csms.put(made.front(2))
+    await booted(rig)
+    check_no_request_before(rig, accepted[-1])
+    await rig.csms.expect("SecurityEventNotification", {"type": event})
+    await still_works(rig)
+
+
+@requirement("A00.FR.308")
+async def test_a_clock_that_is_behind(rig: Rig):
+    """Just switched on, the station takes a certificate that has not begun after some refusals, and learns the time"""
+    later = datetime.now(timezone.utc) + timedelta(days=10)
+    rig.csms.respond(
+        "BootNotification", {"currentTime": later.isoformat(), "interval": 300, "status": "Accepted"}
+    )
+    _, event, accepted = await just_switched_on(rig, "not yet valid")
+    await booted(rig)
+    check_no_request_before(rig, accepted[-1])
+    await rig.csms.expect("SecurityEventNotification", {"type": event})
+    await rig.csms.expect("SecurityEventNotification", {"type": "SettingSystemTime"})
+    await still_works(rig)
+
+
+@requirement("A00.FR.310", "A00.FR.311")
+async def test_a_certificate_that_has_not_begun_by_the_csms_own_time(rig: Rig):
+    """Taken once for want of a time, it ends the connection when the time is known, and is refused from then on"""
+    made, event, accepted = await just_switched_on(rig, "not yet valid")
+    await rig.csms.expect("BootNotification")
+    check_no_request_before(rig, accepted[-1])
+    taken = last_event(rig, "connected")
+    await rig.csms.expect_event("disconnected", after=taken)
+    await refusals(rig.csms, 4, last_event(rig, "accepted"))
+    assert last_event(rig, "connected") == taken
+    await rig.csms.put(made.front(2))
+    await reconnected(rig, taken)
     await rig.csms.expect("SecurityEventNotification", {"type": event})
     await still_works(rig)
 

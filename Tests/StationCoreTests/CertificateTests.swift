@@ -115,6 +115,41 @@ struct CertificateTests {
     #expect(Self.ids(bench).serials == (name == "maker" ? ["root1"] : ["root1", "maker"]))
   }
 
+  /// What the station verifies its CSMS with is not the CSMS' to delete, as long as it could not come back without.
+  // Proves: M04.FR.03
+  @Test func theRootInUseIsKept() {
+    let bench = Self.bench()
+    func delete(_ name: String) -> String? {
+      bench.call(
+        "DeleteCertificate",
+        [
+          "certificateHashData": [
+            "hashAlgorithm": "SHA256", "issuerNameHash": "22", "issuerKeyHash": "11", "serialNumber": .string(name),
+          ]
+        ])?.text("status")
+    }
+    #expect(delete("root1") == "Failed")
+    #expect(Self.install(bench, "root2")?.text("status") == "Accepted")
+    #expect(delete("root1") == "Failed")
+    #expect(delete("root2") == "Accepted")
+    #expect(Self.ids(bench, ["CSMSRootCertificate"]).serials == ["root1"])
+  }
+
+  /// A server that asks for no certificate says nothing about which of two is good.
+  // Proves: A02.FR.10
+  @Test func whatWasNotShownProvesNothing() {
+    let bench = Self.bench()
+    #expect(Self.trigger(bench) == "Accepted")
+    #expect(Self.signed(bench, "own2")?.text("status") == "Accepted")
+    bench.wait(seconds: 2)
+    bench.linkUp(Self.session("root1", nil))
+    #expect(Set(bench.folder.inventory.certificates.map(\.fingerprint)).isSuperset(of: ["own1", "own2"]))
+    bench.linkDown()
+    bench.wait(seconds: 2)
+    bench.linkUp(Self.session("root1", "own2"))
+    #expect(!bench.folder.inventory.certificates.contains { $0.fingerprint == "own1" })
+  }
+
   /// Answers come when the folder has answered, each to its call; what came on another connection is not answered.
   @Test func answersWaitForTheFolder() {
     let bench = Self.bench()

@@ -104,6 +104,29 @@ struct ClockDoubtTests {
     #expect(bench.station.clockOffset > 364 * Self.day)
   }
 
+  /// The CSMS' time is the station's: the certificate really has not begun, and the connection ends; from then on the clock is
+  /// not in doubt.
+  // Proves: A00.FR.310
+  @Test func aCertificateThatReallyHasNotBegunEndsTheConnection() {
+    let bench = Self.bench(wall: Self.today, ["ClockCtrlr/TimeSource": "NTP"])
+    _ = Self.attempts(2, bench)
+    #expect(bench.connectRequests.last?.tls.time == .atLeast(bench.now.wall))
+    bench.responder = { call in
+      let time = DateTime(unixMilliseconds: bench.now.wall).description
+      return call.action == "BootNotification"
+        ? ["currentTime": .string(time), "interval": 300, "status": "Accepted"] : CertificateTests.accepting(call)
+    }
+    bench.linkUp(Self.session(from: Self.today + 5 * Self.day, to: Self.today + 90 * Self.day))
+    #expect(!bench.station.snapshot.isConnected)
+    bench.wait(seconds: 1)
+    for _ in 0..<5 {
+      #expect(bench.connectRequests.last?.tls.time == .known(bench.now.wall))
+      _ = Self.attempts(1, bench)
+    }
+    bench.linkUp(Self.session(from: Self.today - Self.day, to: Self.today + 90 * Self.day))
+    #expect(bench.station.snapshot.isConnected)
+  }
+
   /// A certificate that has begun shows nothing: the station's clock stays as it is.
   @Test func aClockThatIsRightIsLeftAlone() {
     let bench = Self.bench(wall: Self.today - Self.day, ["ClockCtrlr/TimeSource": "NTP"])

@@ -107,6 +107,43 @@ struct NetworkProfileTests {
         == (accepted ? "RebootRequired" : "Rejected"))
   }
 
+  private static func slot(_ number: Int, _ host: String, _ security: Int) -> String {
+    #"{"configurationSlot":\#(number),"connectionData":{"ocppCsmsUrl":"\#(security == 1 ? "ws" : "wss")://\#(host).example","#
+      + #""securityProfile":\#(security)}}"#
+  }
+
+  /// A lower profile that was there before: it is not put into the order, and not used when the files have it there, so that
+  /// nobody gets it by blocking the way to the higher one.
+  // Proves: A05.FR.09, A05.FR.10
+  @Test(arguments: [(2, 1), (3, 2), (3, 1)])
+  func aLowerProfileIsNotFallenBackTo(active: Int, lower: Int) {
+    let settings = [
+      "SecurityCtrlr/SecurityProfile": String(active),
+      "InternalCtrlr/NetworkConnectionProfiles": "[\(Self.slot(1, "high", active)),\(Self.slot(2, "low", lower))]",
+    ]
+    let refused = Self.bench(settings.merging(["OCPPCommCtrlr/NetworkConfigurationPriority": "1"]) { $1 })
+    let order = refused.call(
+      "SetVariables",
+      [
+        "setVariableData": [
+          [
+            "attributeValue": "2,1", "component": ["name": "OCPPCommCtrlr"],
+            "variable": ["name": "NetworkConfigurationPriority"],
+          ]
+        ]
+      ])
+    #expect(order?.text("setVariableResult.0.attributeStatus") == "Rejected")
+    let both = StationBench(
+      Self.settings.merging(settings) { $1 }.merging(["OCPPCommCtrlr/NetworkConfigurationPriority": "1,2"]) { $1 },
+      csmsURL: nil)
+    both.input(.start)
+    var urls = Set(both.connectRequests.map(\.url))
+    for _ in 0..<12 { urls.insert(Self.nextAttempt(both) ?? "") }
+    #expect(urls == ["wss://high.example"])
+    both.linkUp()
+    #expect(both.variable("SecurityCtrlr", "SecurityProfile") == String(active))
+  }
+
   // Proves: B10.FR.01, B10.FR.02
   @Test(arguments: [
     ("2,1", "RebootRequired"), ("1", "Accepted"), ("2,3", "Rejected"), ("9", "Rejected"), ("", "Rejected"),

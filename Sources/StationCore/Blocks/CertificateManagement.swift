@@ -65,7 +65,18 @@ extension Station {
 
   mutating func deleteCertificate(_ request: DeleteCertificateRequest, _ call: IncomingCall) {
     guard let caller = certificateCaller(call) else { return }
-    ask(.delete(request.certificateHashData), .delete(caller))
+    ask(.delete(request.certificateHashData, keeping: indispensableRoots), .delete(caller))
+  }
+
+  /// The CSMS roots without which the station could not come back: in TLS, what verified this connection, both of a
+  /// renewal that is not proven yet, and the last one (M04.FR.03).
+  private var indispensableRoots: [String] {
+    guard activeSecurityProfile >= 2 else { return [] }
+    let installed = certificates.certificates.filter { $0.kind == .csmsRoot }.map(\.fingerprint)
+    var kept = installed.count == 1 ? installed : []
+    if let used = connection.tls?.root, !used.isEmpty { kept.append(used) }
+    if let renewal = network.root { kept += [renewal.old, renewal.new].filter { !$0.isEmpty } }
+    return kept
   }
 
   mutating func installCertificate(_ request: InstallCertificateRequest, _ call: IncomingCall) {
@@ -264,7 +275,8 @@ extension Station {
       ask(.discard(.csmsRoot, fingerprint: renewal.old), .discard)
     }
     guard attempt.profile.securityProfile == 3, let renewal = network.certificate, !renewal.new.isEmpty,
-      let used = session.clientCertificate ?? attempt.clientCertificate
+      // Not asked for, it proves nothing: neither goes.
+      let used = session.clientCertificate
     else { return }
     if used == renewal.new {
       ask(.discard(.chargingStation, fingerprint: renewal.old), .discard)

@@ -128,6 +128,8 @@ extension Station {
     clock.source = .csms
     let wasBehind = clock.isBehind
     clock.isBehind = false
+    // What was taken for want of a time is looked at by the one that counts now, whether it is another or not.
+    if wasBehind { clock.chainIsDue = true }
     guard abs(change) > Clock.tolerance else { return }
     log(.notice, "clock corrected by \(change) ms to the CSMS' time")
     clock.offset += change

@@ -153,7 +153,8 @@ extension CertificateRequest {
           "use": .string(use.rawValue), "pem": .string(pem), "limit": limit.map { .int($0) },
           "replacing": replacing.map { .string($0) }, "at": at.map { .integer($0) },
         ])
-    case .delete(let hash): return .tagged("delete", ["hash": hash.journal])
+    case .delete(let hash, let keeping):
+      return .tagged("delete", ["hash": hash.journal, "keeping": .array(keeping.map { .string($0) })])
     case .discard(let kind, let fingerprint):
       return .tagged("discard", ["kind": .string(kind.rawValue), "fingerprint": .string(fingerprint)])
     }
@@ -181,7 +182,9 @@ extension CertificateRequest {
         replacing: try fields.stringIfPresent("replacing"), at: try fields.int64IfPresent("at"))
     case "delete":
       let fields = try tagged.fields()
-      self = .delete(try CertificateHashDataType(journal: fields.value("hash"), "\(fields.place).hash"))
+      self = .delete(
+        try CertificateHashDataType(journal: fields.value("hash"), "\(fields.place).hash"),
+        keeping: try fields.array("keeping").compactMap(\.stringValue))
     case "discard":
       let fields = try tagged.fields()
       self = .discard(try fields.choice("kind"), fingerprint: try fields.string("fingerprint"))

@@ -54,16 +54,22 @@ extension Station {
 
   /// The CSMS told what time it is to a clock that was known to be behind.
   mutating func clockCaughtUp(by change: Int64) {
-    clock.chainIsDue = true
     securityEvent("SettingSystemTime", "to the CSMS' time, by \(change / 1000) s: the clock was behind its certificate")
   }
 
-  /// Once after the time became known: a certificate that had ended and was taken for want of a time ends the
+  /// Differences of clocks that a certificate's begin is not held against, milliseconds.
+  private static let certificateTolerance: Int64 = 60_000
+
+  /// Once after the time became known: a certificate that has ended or not begun, and was taken for want of a time, ends the
   /// connection. The next attempt refuses it, and tells of it (A00.FR.310).
   mutating func recheckServerChain() {
     guard clock.chainIsDue else { return }
     clock.chainIsDue = false
-    guard isOnline, let ended = connection.tls?.serverChain.first(where: { $0.notAfter < wallTime }) else { return }
-    replaceConnection("the CSMS' certificate has expired, as is known now that the time is: \(ended.subject)")
+    guard isOnline, let chain = connection.tls?.serverChain else { return }
+    if let ended = chain.first(where: { $0.notAfter < wallTime }) {
+      replaceConnection("the CSMS' certificate has expired, as is known now that the time is: \(ended.subject)")
+    } else if let early = chain.first(where: { $0.notBefore > wallTime + Self.certificateTolerance }) {
+      replaceConnection("the CSMS' certificate has not begun, as is known now that the time is: \(early.subject)")
+    }
   }
 }

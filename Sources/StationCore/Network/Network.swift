@@ -91,9 +91,30 @@ extension Station {
     network.priorityAtStart = list(Setting.networkConfigurationPriority).compactMap { Int($0) }
     let ordered = network.priorityAtStart.compactMap { slot in network.profiles.first { $0.slot == slot } }
     network.order = ordered.isEmpty ? network.profiles : ordered
+    dropLowerProfiles()
     if network.order.isEmpty, let url = connection.urlOverride {
       network.order = [NetworkProfile(slot: 0, url: url, securityProfile: url.hasPrefix("wss:") ? 2 : 1)]
     }
+  }
+
+  /// The lowest security profile to connect with (A05.FR.08-10): an attacker who blocks the way to the higher one must not
+  /// get the lower one. Where the station's own files have nothing else, they count, and it stays as it is.
+  private mutating func dropLowerProfiles() {
+    let floor = lowestSecurityProfile
+    func isLower(_ profile: NetworkProfile) -> Bool {
+      profile.securityProfile < floor && withOverride(profile) == profile
+    }
+    guard network.order.contains(where: { !isLower($0) }) else { return }
+    for profile in network.order where isLower(profile) {
+      log(.warning, "slot \(profile.slot) is not used: its security profile is below \(floor), which is in force")
+    }
+    network.order = network.order.filter { !isLower($0) }
+    if let proven = network.proven, isLower(proven) { network.proven = nil }
+  }
+
+  private var lowestSecurityProfile: Int {
+    let active = activeSecurityProfile
+    return active == 3 && flag(Setting.allowSecurityProfileDowngrade, default: false) ? 2 : active
   }
 
   /// `--csms-url` replaces the URL of what the CSMS has not set; `ws` is security profile 1, `wss` at least 2, and 3 only
@@ -210,18 +231,20 @@ extension Station {
     let reached = attempt.profile.securityProfile
     let before = activeSecurityProfile
     let isOwn = attempt.profile == attempt.stored
+    let floor = reached > before ? reached : lowestSecurityProfile
+    guard reached >= floor || !isOwn else { return }
     setByStation(String(reached), Setting.securityProfile, persistent: isOwn)
-    guard isOwn, reached > before else { return }
-    securityEvent("ReconfigurationOfSecurityParameters", "security profile \(reached)")
-    let lower = network.profiles.filter { $0.securityProfile < reached }
-    network.order.removeAll { $0.securityProfile < reached }
+    guard isOwn, reached >= before else { return }
+    if reached > before { securityEvent("ReconfigurationOfSecurityParameters", "security profile \(reached)") }
+    let lower = network.profiles.filter { $0.securityProfile < floor }
+    network.order.removeAll { $0.securityProfile < floor }
     guard !lower.isEmpty else { return }
-    network.profiles.removeAll { $0.securityProfile < reached }
+    network.profiles.removeAll { $0.securityProfile < floor }
     storeProfiles()
     let gone = Set(lower.map(\.slot))
     let priority = list(Setting.networkConfigurationPriority).filter { !gone.contains(Int($0) ?? -1) }
     setByStation(priority.joined(separator: ","), Setting.networkConfigurationPriority, persistent: true)
-    log(.notice, "network profiles below security profile \(reached) removed: slots \(gone.sorted())")
+    log(.notice, "network profiles below security profile \(floor) removed: slots \(gone.sorted())")
   }
 
   /// A change could not be stored: everything is as it was.

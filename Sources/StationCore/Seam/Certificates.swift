@@ -65,8 +65,8 @@ public enum CertificateRequest: Hashable, Sendable {
   /// installed one is replaced by itself (M05.FR.17). `at`: as for `installSigned`. Answers `done`, `rejected` or `failed`.
   case installRoot(InstallCertificateUseEnumType, pem: String, limit: Int?, replacing: String?, at: Int64?)
   /// By the hash data of any algorithm; with an own certificate its key goes too. Never the charging station certificate
-  /// (M04.FR.06). Answers `done`, `notFound` or `failed`.
-  case delete(CertificateHashDataType)
+  /// (M04.FR.06), and no CSMS root with one of these fingerprints. Answers `done`, `notFound` or `failed`.
+  case delete(CertificateHashDataType, keeping: [String])
   /// Removes a certificate of this kind, and its key when it is one of the station's own; where the `.key` file only names
   /// a key in a token, the token keeps it. Answers `done` also when it is not there, or `failed`.
   case discard(InstalledCertificate.Kind, fingerprint: String)

@@ -52,11 +52,12 @@ struct FakeCertificateFolder {
       add(
         use == .csmsRootCertificate ? .csmsRoot : use == .manufacturerRootCertificate ? .manufacturerRoot : .moRoot,
         name)
-    case .delete(let hash):
+    case .delete(let hash, let keeping):
       guard let found = inventory.certificates.first(where: { $0.hash.serialNumber == hash.serialNumber }) else {
         return .notFound
       }
       if found.kind == .chargingStation { return .failed("the charging station certificate") }
+      if keeping.contains(found.fingerprint) { return .failed("indispensable") }
       inventory.certificates.removeAll { $0 == found }
     case .discard(let kind, let fingerprint):
       inventory.certificates.removeAll { $0.kind == kind && $0.fingerprint == fingerprint }
