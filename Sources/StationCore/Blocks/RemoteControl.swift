@@ -109,8 +109,7 @@ extension Station {
       self.call(LogStatusNotificationRequest(status: .idle), requested: true)
     case .firmwareStatusNotification:
       finish(.accepted)
-      // F06.FR.16: nothing is ever being downloaded or installed.
-      self.call(FirmwareStatusNotificationRequest(status: .idle), requested: true)
+      sendTriggeredFirmwareStatus()
     case .signChargingStationCertificate:
       guard canWork() else { return finish(.rejected) }
       finish(.accepted)

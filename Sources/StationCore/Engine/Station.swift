@@ -45,6 +45,7 @@ public struct Station: Sendable {
   var certificates: CertificateInventory
   var certificateManagement: CertificateManagement
   var transfers = Transfers()
+  var firmware: FirmwareManagement
   var undelivered: Undelivered
   /// Tolerated deviations of the CSMS, counted since the start.
   public internal(set) var quirks: [Quirk: Int] = [:]
@@ -66,8 +67,11 @@ public struct Station: Sendable {
     self.now = now
     random = SeededRandom(seed: start.seed)
     model = start.model
+    firmware = FirmwareManagement(
+      record: start.ledger.records[.station]?[StationRecord.firmware.rawValue], hasInstaller: start.hasInstaller)
     provisioning = Provisioning(
-      bootReason: start.bootReason, reservedEventIDs: Self.number(.eventIDs, in: start.ledger) ?? 0)
+      bootReason: firmware.isRestarting ? .firmwareUpdate : start.bootReason,
+      reservedEventIDs: Self.number(.eventIDs, in: start.ledger) ?? 0)
     clock = Clock(at: now, isVirtual: start.clockIsVirtual, ledger: start.ledger)
     outbox = Outbox(restoring: start.ledger.outbox, reservedIDs: Self.number(.outboxIDs, in: start.ledger) ?? 0)
     undelivered = Undelivered(
@@ -115,6 +119,7 @@ public struct Station: Sendable {
     case .hardware(let event): hardwareReported(event)
     case .certificates(let id, let reply, let inventory): certificatesAnswered(id, reply, inventory)
     case .transfer(let id, let event): transferTold(id, event)
+    case .installer(let id, let reply): installerAnswered(id, reply)
     case .network(let online): networkChanged(online: online)
     case .control(let id, let request): controlRequested(id: id, request)
     case .commitFailed(let failure, let refused): commitFailed(failure, refused: refused)
@@ -133,6 +138,7 @@ public struct Station: Sendable {
     settleMonitors(isLast: false)
     settleEVSEs()
     settleMonitors(isLast: true)
+    settleFirmware()
     finishStopping()
     rememberUnsaved()
     sendNext()
@@ -191,6 +197,7 @@ public struct Station: Sendable {
     startResumeTimers()
     startMonitors()
     scheduleAlignedData()
+    askWhatRuns()
     connect()
   }
 
@@ -231,6 +238,8 @@ public struct Station: Sendable {
     case .monitorState: monitorStateDue()
     case .reset: break  // `finishStopping` looks at `restartIsReady`
     case .masterPass: masterPassTimedOut()
+    case .firmware, .firmwareTrial: break  // `settleFirmware` looks at what is due
+    case .installer: whatRunsIsUnknown()
     default:
       let index = id.index - 1
       guard evses.indices.contains(index) else { return }

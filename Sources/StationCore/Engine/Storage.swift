@@ -27,6 +27,8 @@ struct Storage: Sendable {
     case cache(AuthorizationCache)
     case localList(LocalAuthorizationList)
     case monitoring(Monitoring.Undo)
+    /// The update that was under way.
+    case firmware(FirmwareUpdate?)
     /// Profiles and passwords; `password` and what the ledger had of it and of the profiles.
     indirect case network(Network, password: String?, stored: String?, storedProfiles: String?)
   }
@@ -63,6 +65,8 @@ enum StationRecord: String, CaseIterable {
   case rootRenewal
   /// What was told of certificates that expire.
   case expiryTold
+  /// `FirmwareManagement`: the update under way, and what was told last.
+  case firmware
 }
 
 extension Station {
@@ -90,6 +94,7 @@ extension Station {
     case .certificateRenewal: return network.certificate?.json.bytes
     case .rootRenewal: return network.root?.json.bytes
     case .expiryTold: return certificateManagement.toldRecord
+    case .firmware: return firmware.record
     }
   }
 
@@ -146,6 +151,7 @@ extension Station {
     case .connect: notConnected()
     case .certificates(let id, _): certificateWorkRefused(id)
     case .transfer(let id, let request): transferRefused(id, request)
+    case .installer(let id, _): installerNotAsked(id)
     case .hardware(.contactor(let id, _)):
       guard evses.indices.contains(id - 1) else { return }
       evses[id - 1].contactorCommanded = evses[id - 1].contactorClosed
@@ -192,6 +198,7 @@ extension Station {
       monitoring.take(back: undo)
       watchMonitored()
       scheduleMonitors()
+    case .firmware(let before): undoFirmware(before)
     case .network(let before, let password, let stored, let storedProfiles):
       restoreNetwork(before, password: password, stored: stored, storedProfiles: storedProfiles)
     }

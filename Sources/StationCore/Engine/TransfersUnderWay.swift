@@ -58,11 +58,12 @@ extension Station {
 
 extension Station {
   /// Files of the directory `transfers` that a block still needs.
-  var transferFilesInUse: [String] { [] }
+  var transferFilesInUse: [String] { firmware.update.map { [$0.file] } ?? [] }
 
   mutating func transferEnded(_ kind: Transfer.Kind, _ result: TransferResult) {
     switch kind {
-    case .firmware, .log: log(.warning, "a transfer of kind \(kind.rawValue) has no owner: \(result)")
+    case .firmware: firmwareTransferEnded(result)
+    case .log: log(.warning, "a transfer of kind \(kind.rawValue) has no owner: \(result)")
     }
   }
 }
