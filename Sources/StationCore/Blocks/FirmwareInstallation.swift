@@ -9,7 +9,7 @@ extension Station {
       return wakeFirmware(atWall: update.installAt ?? wallTime)
     }
     guard isIdleForFirmware || flag(Setting.installDuringTransactions, default: false) else {
-      return tellFirmware(.installScheduled)  // L01.FR.06, L01.FR.34
+      return waitForTransactions(.installScheduled)  // L01.FR.06, L01.FR.34
     }
     guard firmware.hasInstaller, update.installs < FirmwareManagement.installsLimit else {
       log(
@@ -81,7 +81,11 @@ extension Station {
 
   /// L01.FR.33, L02.FR.22: no transaction is disturbed, and the CSMS has got what waits for it or does not take it in time.
   mutating func settleActivation() {
-    guard firmware.work == nil, isIdleForFirmware else { return }
+    guard isIdleForFirmware else {
+      firmware.hasWaited = true
+      return
+    }
+    guard firmware.work == nil else { return }
     let isHeard = isOnline && provisioning.registration == .accepted
     let isTaken = calls.outstanding == nil && outbox.nextDue(at: now.monotonic, unsaved: storage.unsaved) == nil
     guard !isHeard || isTaken || now.monotonic >= firmware.activateBy ?? 0 else { return }

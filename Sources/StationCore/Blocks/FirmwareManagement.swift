@@ -26,6 +26,8 @@ struct FirmwareManagement: Sendable {
   var work: (id: Int64, request: InstallerRequest)?
   /// Percent of the installation.
   var progress: Int?
+  /// It has waited for transactions to end.
+  var hasWaited = false
   /// The file is being verified.
   var isVerifying = false
   /// Monotonic time before which nothing is tried again.
@@ -194,6 +196,7 @@ extension Station {
     firmware.update = nil
     firmware.progress = nil
     firmware.isVerifying = false
+    firmware.hasWaited = false
     firmware.activateBy = nil
     firmware.trialEnds = nil
     stopTimer(.firmware)
@@ -227,20 +230,24 @@ extension Station {
   /// Nothing goes on that an installation or a restart would disturb.
   var isIdleForFirmware: Bool { evses.indices.allSatisfy(isIdle) }
 
-  /// EVSEs that are free get nobody new (L01.FR.07, L02.FR.04): the update waits for those that are in use, or is being
-  /// installed.
+  /// EVSEs that are free get nobody new (L01.FR.07, L02.FR.04): the update waits, or has waited, for those that are in use, or
+  /// is being installed.
   var firmwareWithholdsEVSEs: Bool {
     guard let update = firmware.update else { return false }
-    let allowsNew = flag(Setting.allowNewSessionsPendingFirmwareUpdate, default: false)
+    let waits = firmware.hasWaited && !flag(Setting.allowNewSessionsPendingFirmwareUpdate, default: false)
     switch update.phase {
-    case .scheduled: return !allowsNew && update.retrieveAt <= wallTime && !mayDownloadFirmware
-    case .waiting:
-      return !allowsNew && isDue(update.installAt) && !flag(Setting.installDuringTransactions, default: false)
-    case .installing: return !flag(Setting.installDuringTransactions, default: false)
-    case .installed: return !allowsNew || isIdleForFirmware
+    case .scheduled, .downloading, .verifying, .waiting: return waits
+    case .installing: return waits || !flag(Setting.installDuringTransactions, default: false)
+    case .installed: return waits || isIdleForFirmware
     case .activating, .rollingBack: return true
-    case .downloading, .verifying, .confirming: return false
+    case .confirming: return false
     }
+  }
+
+  /// The step waits until nobody charges.
+  mutating func waitForTransactions(_ status: FirmwareStatusEnumType) {
+    firmware.hasWaited = true
+    tellFirmware(status)
   }
 
   func isDue(_ time: Int64?) -> Bool { time.map { $0 <= wallTime } ?? true }

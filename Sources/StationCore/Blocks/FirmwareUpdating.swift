@@ -51,8 +51,11 @@ extension Station {
     }
     switch reply {
     case .done:
-      guard !firmware.isCommitted, !storage.isFailing else {
-        return answerUpdate(caller.call, .rejected, "InternalError", "nothing can be begun now")
+      guard !firmware.isCommitted, stopping == nil else {
+        return answerUpdate(caller.call, .rejected, "FwUpdateInProgress", "an installation cannot be cancelled")
+      }
+      guard !storage.isFailing else {
+        return answerUpdate(caller.call, .rejected, "InternalError", "nothing can be stored now")
       }
       beginUpdate(request, caller.call)
     case .rejected(let reason, let text):
@@ -72,6 +75,7 @@ extension Station {
     }
     rememberUndo(call, .firmware(before))
     firmware.isVerifying = false
+    firmware.hasWaited = false
     firmware.notBefore = 0
     let interval = min(
       max(request.retryInterval ?? FirmwareManagement.ownRetryInterval, 0), FirmwareManagement.retryIntervalLimit)
@@ -104,7 +108,7 @@ extension Station {
       tellFirmware(.downloadScheduled)  // L01.FR.13, L02.FR.07
       return wakeFirmware(atWall: update.retrieveAt)
     }
-    guard mayDownloadFirmware else { return tellFirmware(.downloadScheduled) }
+    guard mayDownloadFirmware else { return waitForTransactions(.downloadScheduled) }
     setFirmwarePhase(.downloading)
     tellFirmware(.downloading)
     if let update = firmware.update { settleDownload(update) }
