@@ -16,7 +16,7 @@ struct FirmwareManagement: Sendable {
   /// `nil`: no update is under way.
   var update: FirmwareUpdate?
   /// The last FirmwareStatusNotification.
-  var last: (status: FirmwareStatusEnumType, requestId: Int)?
+  var last: Told?
   /// What the installer said that runs.
   var running: RunningFirmware?
   let hasInstaller: Bool
@@ -38,6 +38,11 @@ struct FirmwareManagement: Sendable {
   var trialEnds: Int64?
   private var nextID: Int64 = 1
 
+  struct Told: Hashable, Sendable {
+    var status: FirmwareStatusEnumType
+    var requestId: Int
+  }
+
   /// Retries and seconds between them when the CSMS leaves that to the station, and the most that it gets.
   static let ownRetries = 3
   static let ownRetryInterval = 60
@@ -58,7 +63,7 @@ struct FirmwareManagement: Sendable {
     if let status = value["last"]?["status"]?.stringValue.flatMap(FirmwareStatusEnumType.init(rawValue:)),
       let requestId = value["last"]?["requestId"]?.intValue
     {
-      last = (status, requestId)
+      last = Told(status: status, requestId: requestId)
     }
     update = value["update"].flatMap { FirmwareUpdate(json: $0) }
   }
@@ -176,7 +181,7 @@ extension Station {
     guard var update = firmware.update, !update.told.contains(status) else { return }
     update.told.append(status)
     firmware.update = update
-    firmware.last = (status, update.requestId)
+    firmware.last = FirmwareManagement.Told(status: status, requestId: update.requestId)
     log(.notice, "firmware update \(update.requestId): \(status.rawValue)")
     enqueue(FirmwareStatusNotificationRequest(status: status, requestId: update.requestId), transactionID: nil)
     persistStation(.firmware)

@@ -73,7 +73,7 @@ extension Station {
       cancelTransfer(.firmware)
       removeTransferFile(before.file)
     }
-    rememberUndo(call, .firmware(before))
+    rememberUndo(call, .firmware(before, last: firmware.last))
     firmware.isVerifying = false
     firmware.hasWaited = false
     firmware.notBefore = 0
@@ -90,11 +90,22 @@ extension Station {
     answer(call, UpdateFirmwareResponse(status: before == nil ? .accepted : .acceptedCanceled))
   }
 
-  /// The answer did not leave.
-  mutating func undoFirmware(_ before: FirmwareUpdate?) {
+  /// The answer did not leave: nothing was begun, and nothing of it is told. The file of the update before may be gone; then it
+  /// is fetched again.
+  mutating func undoFirmware(_ before: FirmwareUpdate?, _ last: FirmwareManagement.Told?) {
     cancelTransfer(.firmware)
+    if let refused = firmware.update {
+      for message in outbox.messages.map(\.queued)
+      where message.action == FirmwareStatusNotificationRequest.action
+        && (try? JSONValue.parse(message.payload))?["requestId"]?.intValue == refused.requestId
+      {
+        drop(message.id)
+      }
+    }
     firmware.update = before
+    firmware.last = last
     firmware.isVerifying = false
+    if let before, before.phase != .scheduled { firmware.update?.phase = .downloading }
   }
 
   // MARK: The download

@@ -137,8 +137,10 @@ public struct Station: Sendable {
   private mutating func settle() {
     settleMonitors(isLast: false)
     settleEVSEs()
-    settleMonitors(isLast: true)
+    let withheld = firmwareWithholdsEVSEs
     settleFirmware()
+    if firmwareWithholdsEVSEs != withheld { settleEVSEs() }
+    settleMonitors(isLast: true)
     finishStopping()
     rememberUnsaved()
     sendNext()

@@ -27,8 +27,8 @@ struct Storage: Sendable {
     case cache(AuthorizationCache)
     case localList(LocalAuthorizationList)
     case monitoring(Monitoring.Undo)
-    /// The update that was under way.
-    case firmware(FirmwareUpdate?)
+    /// The update that was under way, and what had been told.
+    case firmware(FirmwareUpdate?, last: FirmwareManagement.Told?)
     /// Profiles and passwords; `password` and what the ledger had of it and of the profiles.
     indirect case network(Network, password: String?, stored: String?, storedProfiles: String?)
   }
@@ -198,7 +198,7 @@ extension Station {
       monitoring.take(back: undo)
       watchMonitored()
       scheduleMonitors()
-    case .firmware(let before): undoFirmware(before)
+    case .firmware(let before, let last): undoFirmware(before, last)
     case .network(let before, let password, let stored, let storedProfiles):
       restoreNetwork(before, password: password, stored: stored, storedProfiles: storedProfiles)
     }
