@@ -9,6 +9,8 @@ import fcntl
 import io
 import itertools
 import os
+import signal
+import subprocess
 import tarfile
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
@@ -52,6 +54,11 @@ class Machine:
     @property
     def running(self) -> str:
         return (self.folder / "running/version").read_text().strip()
+
+    def boots(self) -> None:
+        """What the machine does before it starts the station."""
+        environment = os.environ | {"STATION_INSTALLER_DIR": str(self.folder)}
+        subprocess.run([INSTALLER, "boot"], env=environment, check=True)
 
     @property
     def good(self) -> str:
@@ -156,7 +163,17 @@ def withdrawn_before(rig: Rig, boot: Message) -> None:
     rig.reported.clear()
 
 
+def kill_children(rig: Rig) -> None:
+    """Everything that the station has started ends with it, as in a power cut; the station stands still until it is killed."""
+    process = rig.station.process_id
+    os.kill(process, signal.SIGSTOP)
+    for child in Path(f"/proc/{process}/task/{process}/children").read_text().split():
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(int(child), signal.SIGKILL)
+
+
 async def power_cut(rig: Rig) -> None:
+    kill_children(rig)
     await rig.station.kill()
     await rig.station.start()
     (await rig.csms.expect("BootNotification", timeout=2 * rig.csms.patience)).check({"reason": "PowerUp"})

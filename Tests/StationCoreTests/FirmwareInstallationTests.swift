@@ -24,7 +24,7 @@ struct FirmwareInstallationTests {
     bench.calls("StatusNotification").filter { $0["evseId"] == .int(evse) }.compactMap { $0.text("connectorStatus") }
   }
 
-  // Proves: L01.FR.06, L01.FR.07, L01.FR.34, L02.FR.03, L02.FR.04, TC_L_15_CS
+  // Proves: L01.FR.06, L01.FR.07, L01.FR.34, L02.FR.03, L02.FR.04, L02.FR.23, TC_L_15_CS
   @Test func waitsForTransactionsAndWithholdsTheOthers() {
     let bench = charging([:])
     bench.update()
