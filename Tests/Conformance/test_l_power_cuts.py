@@ -9,6 +9,7 @@ import pytest
 
 import fileservers
 import firmware
+import secure
 from firmware import ask, image, request
 from rig import Rig
 
@@ -48,7 +49,9 @@ async def test_power_cuts(rig: Rig, part: int):
             assert machine.good in (before, version)
             machine.boots()
             assert machine.running in (before, version)
+            connections = secure.last_event(rig, "connected")
             await rig.station.start()
+            await secure.reconnected(rig, connections)
             last = await rig.csms.expect(
                 "FirmwareStatusNotification", {"requestId": id, "status": LAST}, timeout=3 * rig.csms.patience
             )

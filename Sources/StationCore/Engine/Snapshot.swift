@@ -33,6 +33,18 @@ public struct StationSnapshot: Hashable, Sendable {
     public var limits: [CurrentLimit]
   }
 
+  /// A firmware update that is under way.
+  public struct Firmware: Hashable, Sendable {
+    public var requestId: Int
+    /// The last status that was told.
+    public var status: String?
+    /// Bytes that are there, and how many it will be.
+    public var downloaded: Int64?
+    public var total: Int64?
+    /// Percent of the installation.
+    public var installed: Int?
+  }
+
   public var identity: String
   public var isConnected: Bool
   public var url: String
@@ -57,6 +69,7 @@ public struct StationSnapshot: Hashable, Sendable {
   public var clockSource: ClockSource
   /// False while the ledger cannot be written.
   public var storageIsHealthy: Bool
+  public var firmware: Firmware?
 }
 
 extension Station {
@@ -68,7 +81,13 @@ extension Station {
       networkOnline: connection.networkOnline, faults: faults.filter { $0.evse == 0 }.map(\.name),
       evses: evses.indices.map { snapshot(at: $0) }, mainMeter: mainMeter.fresh(at: now),
       queuedMessages: outbox.messages.count, queuedBytes: outbox.bytes, thinnedMessages: outbox.thinned,
-      undeliveredMessages: undelivered.total, clockSource: clock.source, storageIsHealthy: !storage.isFailing)
+      undeliveredMessages: undelivered.total, clockSource: clock.source, storageIsHealthy: !storage.isFailing,
+      firmware: firmware.update.map { update in
+        let transfer = transfers.active[.firmware]
+        return StationSnapshot.Firmware(
+          requestId: update.requestId, status: update.told.last?.rawValue, downloaded: transfer?.done,
+          total: transfer?.total, installed: firmware.progress)
+      })
   }
 
   private func snapshot(at index: Int) -> StationSnapshot.EVSE {
