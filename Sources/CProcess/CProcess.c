@@ -1,7 +1,9 @@
 #include "include/CProcess.h"
 
 #include <errno.h>
+#include <link.h>
 #include <linux/capability.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -41,4 +43,24 @@ int process_keep_capabilities(uint64_t kept) {
     sets[index].inheritable &= mask;
   }
   return syscall(SYS_capset, &header, sets) != 0 ? errno : 0;
+}
+
+static int release_object(struct dl_phdr_info *object, size_t size, void *released) {
+  (void)size;
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  for (int index = 0; index < object->dlpi_phnum; index++) {
+    const ElfW(Phdr) *segment = &object->dlpi_phdr[index];
+    // What the loader may have written to, relocations among it, is only there and would be lost.
+    if (segment->p_type != PT_LOAD || (segment->p_flags & PF_W)) continue;
+    uintptr_t start = (object->dlpi_addr + segment->p_vaddr) & ~(page - 1);
+    uintptr_t end = (object->dlpi_addr + segment->p_vaddr + segment->p_memsz + page - 1) & ~(page - 1);
+    if (madvise((void *)start, end - start, MADV_DONTNEED) == 0) *(size_t *)released += end - start;
+  }
+  return 0;
+}
+
+size_t process_release_code(void) {
+  size_t released = 0;
+  dl_iterate_phdr(release_object, &released);
+  return released;
 }
