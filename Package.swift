@@ -8,6 +8,9 @@ let settings: [SwiftSetting] = [
   .swiftLanguageMode(.v6),
 ]
 
+// Released code is compiled for size, flash and memory being budgets (Scripts/bench); only the codec, OCPP, for speed.
+let small = settings + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
+
 // Released programs: nobody looks their symbols up by name, so the table of them goes (2 MB), and relative relocations
 // are packed (1 MB), which glibc understands since 2.36. Both count twice, in flash and in memory.
 let program: [LinkerSetting] = [
@@ -41,27 +44,27 @@ let package = Package(
   ],
   targets: [
     .target(name: "OCPP", swiftSettings: settings),
-    .target(name: "DeviceModel", dependencies: ["OCPP"], swiftSettings: settings),
+    .target(name: "DeviceModel", dependencies: ["OCPP"], swiftSettings: small),
     .target(
       name: "StationCore",
       dependencies: ["OCPP", "DeviceModel", .product(name: "DequeModule", package: "swift-collections")],
-      swiftSettings: settings),
+      swiftSettings: small),
     .target(name: "CProcess", cSettings: c),
-    .target(name: "Threads", dependencies: ["CProcess"], swiftSettings: settings),
+    .target(name: "Threads", dependencies: ["CProcess"], swiftSettings: small),
     .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3")]),
-    .target(name: "Ledger", dependencies: ["OCPP", "StationCore", "CSQLite", "Threads"], swiftSettings: settings),
+    .target(name: "Ledger", dependencies: ["OCPP", "StationCore", "CSQLite", "Threads"], swiftSettings: small),
     .target(
       name: "COpenSSL", cSettings: c + [.define("OPENSSL_SUPPRESS_DEPRECATED")],
       linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
     .target(
-      name: "Certificates", dependencies: ["OCPP", "StationCore", "Threads", "COpenSSL"], swiftSettings: settings),
+      name: "Certificates", dependencies: ["OCPP", "StationCore", "Threads", "COpenSSL"], swiftSettings: small),
     .target(
       name: "CSMSLink",
       dependencies: nio + [
         "OCPP", "StationCore", "Certificates", "COpenSSL",
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOWebSocket", package: "swift-nio"),
-      ], swiftSettings: settings),
+      ], swiftSettings: small),
     .target(name: "CModbus", linkerSettings: [.linkedLibrary("modbus")]),
     .target(name: "CGPIOD", cSettings: c, linkerSettings: [.linkedLibrary("gpiod")]),
     .target(name: "CRelay", cSettings: c),
@@ -73,21 +76,21 @@ let package = Package(
       name: "station-relayd", dependencies: ["CRelay", "CGPIOD"], cSettings: c, linkerSettings: program + onlyC),
     .target(
       name: "Hardware", dependencies: ["OCPP", "DeviceModel", "StationCore", "Threads", "CModbus", "CGPIOD", "CRelay"],
-      swiftSettings: settings),
+      swiftSettings: small),
     .target(
       name: "StationRuntime",
       dependencies: nio + [
         "OCPP", "DeviceModel", "StationCore", "Ledger", "Certificates", "CSMSLink", "Hardware", "CProcess",
       ],
-      swiftSettings: settings),
+      swiftSettings: small),
     .executableTarget(
-      name: "stationd", dependencies: ["StationRuntime"], swiftSettings: settings, linkerSettings: program),
+      name: "stationd", dependencies: ["StationRuntime"], swiftSettings: small, linkerSettings: program),
     .executableTarget(
       name: "station",
       dependencies: [
         "OCPP", "DeviceModel", "StationCore", "Certificates", "Hardware",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ], swiftSettings: settings, linkerSettings: program),
+      ], swiftSettings: small, linkerSettings: program),
 
     .executableTarget(
       name: "bench-codec", dependencies: ["OCPP"], path: "Benchmarks/bench-codec", swiftSettings: settings),
@@ -151,7 +154,7 @@ let package = Package(
       name: "StationRuntimeTests",
       dependencies: nio + [
         .product(name: "NIOEmbedded", package: "swift-nio"),
-        "StationRuntime", "StationCore", "CSMSLink", "Hardware", "Ledger", "DeviceModel", "OCPP",
+        "StationRuntime", "StationCore", "CSMSLink", "Hardware", "Ledger", "DeviceModel", "OCPP", "CProcess",
       ],
       swiftSettings: settings),
     .target(

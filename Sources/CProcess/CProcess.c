@@ -1,8 +1,10 @@
 #include "include/CProcess.h"
 
 #include <errno.h>
+#include <link.h>
 #include <linux/capability.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -68,4 +70,24 @@ int process_limits(uint64_t cpu, uint64_t memory, uint64_t file, uint64_t descri
   if (error == 0) error = limit(RLIMIT_FSIZE, file);
   if (error == 0) error = limit(RLIMIT_NOFILE, descriptors);
   return error != 0 ? error : limit(RLIMIT_CORE, 0);
+}
+
+static int release_object(struct dl_phdr_info *object, size_t size, void *released) {
+  (void)size;
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  for (int index = 0; index < object->dlpi_phnum; index++) {
+    const ElfW(Phdr) *segment = &object->dlpi_phdr[index];
+    // What the loader may have written to, relocations among it, is only there and would be lost.
+    if (segment->p_type != PT_LOAD || (segment->p_flags & PF_W)) continue;
+    uintptr_t start = (object->dlpi_addr + segment->p_vaddr) & ~(page - 1);
+    uintptr_t end = (object->dlpi_addr + segment->p_vaddr + segment->p_memsz + page - 1) & ~(page - 1);
+    if (madvise((void *)start, end - start, MADV_DONTNEED) == 0) *(size_t *)released += end - start;
+  }
+  return 0;
+}
+
+size_t process_release_code(void) {
+  size_t released = 0;
+  dl_iterate_phdr(release_object, &released);
+  return released;
 }

@@ -75,7 +75,11 @@ public enum StationProcess {
       let server = ControlServer(socket, on: loop)
       let desk = ControlDesk(runtime, server)
       let files = TLSFiles(directory: options.certsDirectory, keyPassword: keyPassword.text)
-      let link = CSMSLink(eventLoop: loop, files: files) { runtime.linkEvent($0) }
+      let memory = CodeMemory(on: loop)
+      let link = CSMSLink(eventLoop: loop, files: files) { event in
+        if case .up = event { memory.releaseSoon() }
+        runtime.linkEvent(event)
+      }
       let service = ServiceNotifier.ofProcess(watchdog: watchdog, ledger: parts.ledger, on: loop) { level, text in
         runtime.write(level, text)
       }
@@ -94,6 +98,7 @@ public enum StationProcess {
       }
       runtime.write(.info, "control socket \(options.controlSocket), \(runtime.hardwareText), process \(getpid())")
       runtime.start(link)
+      memory.releaseSoon()
       service?.ready("control socket \(options.controlSocket)")
       let bound = NIOLoopBound(runtime, eventLoop: loop)
       reports.deliver { input in loop.execute { bound.value.give(input) } }

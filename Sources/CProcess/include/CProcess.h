@@ -25,6 +25,11 @@ int process_die_with_parent(pid_t parent);
 // Limits for good: seconds of CPU, bytes of address space, bytes of any file written, open descriptors.
 int process_limits(uint64_t cpu, uint64_t memory, uint64_t file, uint64_t descriptors);
 
+// Lets go of the code and constants of the program and its libraries: what is needed comes back, from the page cache or the
+// disk, page by page; what only the start or a TLS handshake needed no longer counts as this process' memory, and is the first
+// to go when memory is short. How many bytes are mapped that way. Text relocations would be lost: a program must not have any.
+size_t process_release_code(void);
+
 #define PROCESS_CAP_DAC_OVERRIDE 1
 #define PROCESS_CAP_IPC_LOCK 14
 #define PROCESS_CAP_SYS_NICE 23

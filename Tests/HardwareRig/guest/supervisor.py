@@ -55,8 +55,9 @@ class Supervisor:
         self.alive_until = float("inf")
         self.starts = 0
         self.start()
-        threading.Thread(target=self.listen, daemon=True).start()
-        threading.Thread(target=self.watch, daemon=True).start()
+        self.threads = [threading.Thread(target=target, daemon=True) for target in (self.listen, self.watch)]
+        for thread in self.threads:
+            thread.start()
 
     @staticmethod
     def command(line, program, config, path):
@@ -106,12 +107,18 @@ class Supervisor:
                 with open(self.log, "ab") as log:
                     subprocess.run(self.stop_command, stderr=log, timeout=10, check=True)
                 time.sleep(self.pause)
-                self.start()
+                if not self.closing:
+                    self.start()
             else:
                 time.sleep(0.01)
 
     def close(self):
         self.closing = True
+        if self.process.poll() is None:
+            self.process.kill()
+        # They use the process and the socket.
+        for thread in self.threads:
+            thread.join(15)
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
