@@ -16,7 +16,7 @@ limit = pytest.mark.limit
 
 
 @requirement(
-    "L01.FR.01", "L01.FR.04", "L01.FR.05", "L01.FR.09", "L01.FR.10", "L01.FR.12", "L01.FR.15", "L01.FR.20", "L01.FR.21",
+    "L01.FR.01", "L01.FR.04", "L01.FR.05", "L01.FR.09", "L01.FR.10", "L01.FR.12", "L01.FR.20", "L01.FR.21",
     "L01.FR.28", "L01.FR.31", "L01.FR.32", "L01.FR.08",
 )  # fmt: skip
 @pytest.mark.parametrize("protocol", fileservers.PROTOCOLS)
@@ -282,7 +282,7 @@ async def test_TC_L_16_CS(rig: Rig):
         await firmware.restarted(rig, machine, id)
 
 
-@requirement("L01.FR.09", "L01.FR.11")
+@requirement("L01.FR.09")
 @pytest.mark.parametrize("missing", ["both", "signature", "certificate"])
 async def test_TC_L_18_CS(rig: Rig, missing: str):
     """Certificate and signature are missing"""
@@ -297,7 +297,7 @@ async def test_TC_L_18_CS(rig: Rig, missing: str):
 
 
 @requirement(
-    "L02.FR.01", "L02.FR.02", "L02.FR.05", "L02.FR.06", "L02.FR.09", "L02.FR.14", "L02.FR.20", "L02.FR.21"
+    "L02.FR.01", "L02.FR.02", "L02.FR.06", "L02.FR.14", "L02.FR.20", "L02.FR.21"
 )
 @limit(90)
 async def test_unsigned(rig: Rig):

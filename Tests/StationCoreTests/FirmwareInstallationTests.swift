@@ -97,7 +97,7 @@ struct FirmwareInstallationTests {
   }
 
   /// The CSMS does not answer: the restart waits ten seconds and no longer.
-  // Proves: L01.FR.15, L01.FR.32
+  // Proves: L01.FR.32
   @Test func theRestartDoesNotWaitForEver() {
     let bench = StationBench.firmware().boot()
     bench.untilInstalling()
