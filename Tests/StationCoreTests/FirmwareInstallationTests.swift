@@ -118,11 +118,13 @@ struct FirmwareInstallationTests {
     #expect(again.calls("BootNotification").last?.text("chargingStation.firmwareVersion") == "1.0.0")
   }
 
-  /// The CSMS does not accept the new one in time.
-  @Test func rolledBack() {
+  /// The CSMS does not accept the new one in time; also where the boot loader calls it good already.
+  @Test(arguments: [false, true]) func rolledBack(isCalledGood: Bool) {
     let bench = StationBench.firmware().boot()
     bench.untilRestart()
-    let again = bench.firmwareRestarted(["InternalCtrlr/FirmwareTrialTime": "100"], running: StationBench.new)
+    var new = StationBench.new
+    new.isGood = isCalledGood
+    let again = bench.firmwareRestarted(["InternalCtrlr/FirmwareTrialTime": "100"], running: new)
     again.responder = { call in
       call.action == "BootNotification"
         ? ["currentTime": "2026-01-01T00:00:00Z", "interval": 30, "status": "Rejected"] : StationBench.accepting(call)
@@ -134,6 +136,14 @@ struct FirmwareInstallationTests {
     #expect(again.lastInstallerRequest == .rollBack)
     again.installerSays(.restartNeeded)
     #expect(again.actions.contains(.restart(.firmwareUpdate)))
+    // It did not go: no second attempt, and it is confirmed when the CSMS comes.
+    let stays = again.firmwareRestarted(["InternalCtrlr/FirmwareTrialTime": "100"], running: new)
+    stays.input(.start)
+    stays.wait(seconds: 1000)
+    #expect(stays.lastInstallerRequest == .state)
+    stays.linkUp()
+    #expect(stays.lastInstallerRequest == .markGood)
+
     let last = again.firmwareRestarted(running: StationBench.old).boot()
     #expect(last.firmwareTold == ["InstallationFailed 7"])
     #expect(last.calls("BootNotification").last?.text("reason") == "FirmwareUpdate")

@@ -152,7 +152,9 @@ extension Station {
         setFirmwarePhase(.confirming)
       }
     }
-    guard firmware.update?.phase == .confirming, running?.isGood != true else { return }
+    // A boot loader may call a firmware good that was never confirmed: a new one is on trial in any case, but for one that did not
+    // go when it was to be rolled back.
+    guard firmware.update?.phase == .confirming, update.phase != .rollingBack else { return }
     let trial = milliseconds(Setting.firmwareTrialTime, default: 900)
     firmware.trialEnds = now.monotonic + trial
     startTimer(.firmwareTrial, after: trial)
@@ -167,7 +169,7 @@ extension Station {
       guard now.monotonic >= firmware.notBefore else { return }
       return askInstaller(.markGood)
     }
-    guard isConfirming, !running.isGood, let ends = firmware.trialEnds, now.monotonic >= ends else { return }
+    guard isConfirming, let ends = firmware.trialEnds, now.monotonic >= ends else { return }
     log(.error, "the CSMS has not accepted the new firmware in time: the one before is put in force again")
     firmware.trialEnds = nil
     setFirmwarePhase(.rollingBack)
