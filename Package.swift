@@ -35,6 +35,7 @@ let package = Package(
     .executable(name: "station", targets: ["station"]),
     .executable(name: "stationd", targets: ["stationd"]),
     .executable(name: "station-relayd", targets: ["station-relayd"]),
+    .executable(name: "station-transfer", targets: ["station-transfer"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -67,6 +68,10 @@ let package = Package(
     .target(name: "CModbus", linkerSettings: [.linkedLibrary("modbus")]),
     .target(name: "CGPIOD", cSettings: c, linkerSettings: [.linkedLibrary("gpiod")]),
     .target(name: "CRelay", cSettings: c),
+    .target(name: "CCurl", cSettings: c, linkerSettings: [.linkedLibrary("curl")]),
+    .executableTarget(
+      name: "station-transfer", dependencies: ["OCPP", "CCurl", "CProcess"], swiftSettings: settings,
+      linkerSettings: program),
     .executableTarget(
       name: "station-relayd", dependencies: ["CRelay", "CGPIOD"], cSettings: c, linkerSettings: program + onlyC),
     .target(

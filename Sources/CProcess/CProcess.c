@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <link.h>
 #include <linux/capability.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -43,6 +45,27 @@ int process_keep_capabilities(uint64_t kept) {
     sets[index].inheritable &= mask;
   }
   return syscall(SYS_capset, &header, sets) != 0 ? errno : 0;
+}
+
+int process_die_with_parent(pid_t parent) {
+  int error = control(PR_SET_PDEATHSIG, SIGKILL, 0);
+  return error != 0 ? error : getppid() == parent ? 0 : ESRCH;
+}
+
+static int limit(int resource, uint64_t value) {
+  struct rlimit limit = {(rlim_t)value, (rlim_t)value};
+  struct rlimit before;
+  if (getrlimit(resource, &before) != 0) return errno;
+  if (before.rlim_max < limit.rlim_max) limit.rlim_cur = limit.rlim_max = before.rlim_max;
+  return setrlimit(resource, &limit) != 0 ? errno : 0;
+}
+
+int process_limits(uint64_t cpu, uint64_t memory, uint64_t file, uint64_t descriptors) {
+  int error = limit(RLIMIT_CPU, cpu);
+  if (error == 0) error = limit(RLIMIT_AS, memory);
+  if (error == 0) error = limit(RLIMIT_FSIZE, file);
+  if (error == 0) error = limit(RLIMIT_NOFILE, descriptors);
+  return error != 0 ? error : limit(RLIMIT_CORE, 0);
 }
 
 static int release_object(struct dl_phdr_info *object, size_t size, void *released) {

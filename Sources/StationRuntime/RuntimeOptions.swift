@@ -22,6 +22,7 @@ import StationCore
 /// | `boot-reason` | the reason in BootNotification | `PowerUp`, or the one left by the process before |
 /// | `meters-dir` | directory of meter models | `meters` in or beside the config directory, then the installed one |
 /// | `relayd` | program that holds the power lines; `socket:PATH`: the socket of one that runs by itself | `station-relayd` beside this program |
+/// | `transfer` | program that up- and downloads files | `station-transfer` beside this program |
 /// | `supervised` | flag: a restart ends the process with exit code 0, the supervisor starts it again | the process executes itself again |
 public struct RuntimeOptions: Hashable, Sendable {
   public var configDirectory: String
@@ -42,6 +43,7 @@ public struct RuntimeOptions: Hashable, Sendable {
   public var bootReason: String?
   public var metersDirectory: String?
   public var relayd: String?
+  public var transfer: String?
   public var isSupervised = false
 
   public init(configDirectory: String, dataDirectory: String) {
@@ -102,6 +104,7 @@ public struct RuntimeOptions: Hashable, Sendable {
     bootReason = values.removeValue(forKey: "boot-reason")
     metersDirectory = values.removeValue(forKey: "meters-dir")
     relayd = values.removeValue(forKey: "relayd")
+    transfer = values.removeValue(forKey: "transfer")
     if let value = values.removeValue(forKey: "log-level") {
       guard let level = LogLevel.allCases.first(where: { "\($0)" == value }) else {
         let names = LogLevel.allCases.map { "\($0)" }.joined(separator: ", ")

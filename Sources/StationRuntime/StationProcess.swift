@@ -171,6 +171,12 @@ public enum StationProcess {
         topology: SimulatedEVSE.topology(of: model), at: now, restoring: saved, keepingCables: options.keepsSimulation),
       ledger: ledger, clock: clock, log: log)
     parts.certificates = CertificateWorker(certificates, inventory: inventory)
+    parts.transfers = { loop in
+      TransferDesk(
+        program: options.transfer ?? beside("station-transfer"), dataDirectory: options.dataDirectory,
+        certificates: options.certsDirectory, on: loop
+      ) { log.write($0, $1, wall: clock.now.wall) }
+    }
     parts.simulationFile = simulationFile
     parts.drivers = drivers
     let socket: ControlSocketFile
@@ -230,8 +236,11 @@ public enum StationProcess {
   private static func relayd(_ option: String?) -> RelayLease.Daemon {
     let prefix = "socket:"
     if let option, option.hasPrefix(prefix) { return .socket(path: String(option.dropFirst(prefix.count))) }
-    return .child(program: option ?? (programDirectory.map { $0 + "/" } ?? "") + "station-relayd")
+    return .child(program: option ?? beside("station-relayd"))
   }
+
+  /// The path of a program that is installed with this one.
+  private static func beside(_ name: String) -> String { (programDirectory.map { $0 + "/" } ?? "") + name }
 
   /// The directory of this program.
   private static var programDirectory: String? {

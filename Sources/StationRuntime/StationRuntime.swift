@@ -25,6 +25,8 @@ public final class StationRuntime {
     public var ledger: any LedgerPort
     /// `nil`: there is no certificate folder.
     public var certificates: (any CertificatePort)?
+    /// What transfers files, made on the loop; `nil`: there is nothing to do it with.
+    public var transfers: ((any EventLoop) -> any TransferPort)?
     public var clock: StationClock
     public var log: StationLog
     public var messageLog: MessageLog?
@@ -63,6 +65,7 @@ public final class StationRuntime {
   let drivers: HardwareDrivers?
   let ledger: any LedgerPort
   let certificates: (any CertificatePort)?
+  private let transfers: (any TransferPort)?
   let clock: StationClock
   private let log: StationLog
   private let messageLog: MessageLog?
@@ -109,6 +112,7 @@ public final class StationRuntime {
     drivers = parts.drivers
     ledger = parts.ledger
     certificates = parts.certificates
+    transfers = parts.transfers?(loop)
     clock = parts.clock
     log = parts.log
     messageLog = parts.messageLog
@@ -258,6 +262,7 @@ public final class StationRuntime {
       carryOut(command)
       accept(hardware.execute(command, at: now), isReal: false)
     case .certificates(let id, let request): carryOut(id, request)
+    case .transfer(let id, let request): carryOut(id, request)
     case .setTimer(let id, let deadline):
       if !timers.set(id, at: deadline) { write(.error, "timer \(id.name) \(id.index) was not set: too many timers") }
     case .cancelTimer(let id): timers.cancel(id)
@@ -293,6 +298,18 @@ public final class StationRuntime {
         guard !bound.value.isEnding else { return }
         bound.value.give(.certificates(id: id, reply, inventory))
       }
+    }
+  }
+
+  private func carryOut(_ id: Int64, _ request: TransferRequest) {
+    guard let transfers else {
+      if case .start = request {
+        inputs.append(.transfer(id: id, .ended(.failed(.process, "files cannot be transferred"))))
+      }
+      return
+    }
+    transfers.carryOut(id, request) { [unowned self] event in
+      if !isEnding { give(.transfer(id: id, event)) }
     }
   }
 
@@ -435,6 +452,7 @@ public final class StationRuntime {
     guard !isEnding else { return }
     isEnding = true
     stopDrivers()
+    transfers?.close()
     // The simulated hardware is not part of what loses its power.
     _ = hardware.advance(to: now)
     simulationFile?.save(hardware.saved.json.bytes)
@@ -456,6 +474,7 @@ public final class StationRuntime {
     guard !isEnding else { return }
     isEnding = true
     stopDrivers()
+    transfers?.close()
     simulationFile?.save(hardware.saved.json.bytes)
     certificates?.close()
     messageLog?.flush()

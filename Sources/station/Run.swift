@@ -83,6 +83,9 @@ struct Run: ParsableCommand {
   )
   var relayd: String?
 
+  @Option(help: "Program that up- and downloads files. (default: station-transfer beside station)")
+  var transfer: String?
+
   @Flag(help: "A restart ends the process with exit code 0, for its supervisor to start it again.")
   var supervised = false
 
@@ -106,6 +109,7 @@ struct Run: ParsableCommand {
     arguments.set("simulation-state", simulationState)
     arguments.set("meters-dir", metersDir)
     arguments.set("relayd", relayd)
+    arguments.set("transfer", transfer)
     arguments.set(supervised: supervised)
     arguments.execute()
   }

@@ -9,7 +9,7 @@ struct RunArguments {
   static let values = [
     "config-dir", "data-dir", "certs-dir", "key-password-file", "control-socket", "csms-url", "station-id",
     "ocpp-version", "overrides",
-    "log-level", "message-log", "journal", "time-scale", "simulation-state", "meters-dir", "relayd",
+    "log-level", "message-log", "journal", "time-scale", "simulation-state", "meters-dir", "relayd", "transfer",
   ]
   static let list = "set"
   static let flag = "supervised"

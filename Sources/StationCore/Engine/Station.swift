@@ -44,6 +44,7 @@ public struct Station: Sendable {
   /// What the certificate folder holds.
   var certificates: CertificateInventory
   var certificateManagement: CertificateManagement
+  var transfers = Transfers()
   var undelivered: Undelivered
   /// Tolerated deviations of the CSMS, counted since the start.
   public internal(set) var quirks: [Quirk: Int] = [:]
@@ -113,6 +114,7 @@ public struct Station: Sendable {
     case .link(let event): linkChanged(event)
     case .hardware(let event): hardwareReported(event)
     case .certificates(let id, let reply, let inventory): certificatesAnswered(id, reply, inventory)
+    case .transfer(let id, let event): transferTold(id, event)
     case .network(let online): networkChanged(online: online)
     case .control(let id, let request): controlRequested(id: id, request)
     case .commitFailed(let failure, let refused): commitFailed(failure, refused: refused)
@@ -185,6 +187,7 @@ public struct Station: Sendable {
     if let damage { reportDamage(damage) }
     inventoryChanged(nil)
     startTimer(.certificates, after: CertificateManagement.lookInterval)
+    tidyTransferFiles()
     startResumeTimers()
     startMonitors()
     scheduleAlignedData()

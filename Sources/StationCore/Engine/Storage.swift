@@ -145,6 +145,7 @@ extension Station {
     case .send(let frame): unsent(frame)
     case .connect: notConnected()
     case .certificates(let id, _): certificateWorkRefused(id)
+    case .transfer(let id, let request): transferRefused(id, request)
     case .hardware(.contactor(let id, _)):
       guard evses.indices.contains(id - 1) else { return }
       evses[id - 1].contactorCommanded = evses[id - 1].contactorClosed

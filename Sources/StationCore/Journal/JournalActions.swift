@@ -14,6 +14,8 @@ extension Action {
     case .hardware(let command): return .members(["hardware": command.journal])
     case .certificates(let id, let request):
       return .tagged("certificates", ["id": .integer(id), "request": request.journal])
+    case .transfer(let id, let request):
+      return .tagged("transfer", ["id": .integer(id), "request": request.journal])
     case .setTimer(let id, let at):
       return .tagged("setTimer", ["name": .string(id.name), "index": .int(id.index), "at": .integer(at)])
     case .cancelTimer(let id): return .tagged("cancelTimer", ["name": .string(id.name), "index": .int(id.index)])
@@ -49,6 +51,9 @@ extension Action {
       let fields = try tagged.fields()
       self = .certificates(
         id: try fields.int64("id"), try CertificateRequest(journal: fields.value("request")))
+    case "transfer":
+      let fields = try tagged.fields()
+      self = .transfer(id: try fields.int64("id"), try TransferRequest(journal: fields.value("request")))
     case "setTimer":
       let fields = try tagged.fields()
       self = .setTimer(TimerID(try fields.string("name"), try fields.int("index")), at: try fields.int64("at"))

@@ -11,6 +11,8 @@ extension Input {
     case .certificates(let id, let reply, let inventory):
       return .tagged(
         "certificates", ["id": .integer(id), "reply": reply.journal, "inventory": inventory.journal])
+    case .transfer(let id, let event):
+      return .tagged("transfer", ["id": .integer(id), "event": event.journal])
     case .network(let online): return .tagged("network", ["online": .bool(online)])
     case .control(let id, let request):
       return .tagged("control", ["id": .integer(id), "request": request.journal])
@@ -37,6 +39,9 @@ extension Input {
       self = .certificates(
         id: try fields.int64("id"), try CertificateReply(journal: fields.value("reply")),
         try CertificateInventory(journal: JournalFields(fields.value("inventory"), "in.certificates.inventory")))
+    case "transfer":
+      let fields = try tagged.fields()
+      self = .transfer(id: try fields.int64("id"), try TransferEvent(journal: fields.value("event")))
     case "network": self = .network(online: try tagged.fields().bool("online"))
     case "control":
       let fields = try tagged.fields()

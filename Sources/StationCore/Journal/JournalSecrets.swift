@@ -60,6 +60,7 @@ enum JournalSecret {
     case .connect(var request):
       request.basicAuthPassword = request.basicAuthPassword.map(marker)
       return .connect(request)
+    case .transfer(let id, let request): return .transfer(id: id, transfer(request))
     case .commit(let writes):
       return .commit(
         writes.map { write in
@@ -88,6 +89,7 @@ enum JournalSecret {
     case "SetNetworkProfile":
       guard NetworkProfile.holdsSecret(parts[3]) else { return frame }
       parts[3] = profiles(parts[3])
+    case "UpdateFirmware", "GetLog": parts[3] = locations(parts[3])
     default: return frame
     }
     return JSONValue.array(parts).bytes

@@ -274,6 +274,9 @@ final class World {
       site.execute(command)
     case .certificates(let id, _):
       inputs.append(.certificates(id: id, .failed("the simulation has no certificates"), CertificateInventory()))
+    case .transfer(let id, .start):
+      inputs.append(.transfer(id: id, .ended(.failed(.network, "the simulation has no file servers"))))
+    case .transfer: break
     case .setTimer(let id, let deadline): set(id, deadline)
     case .cancelTimer(let id): timers[id] = nil
     case .restart(let reason):

@@ -1,0 +1,169 @@
+import Glibc
+import NIOCore
+import OCPP
+import StationCore
+
+/// File transfers as the runtime uses them; all on the loop.
+public protocol TransferPort: AnyObject {
+  /// - Parameter tell: what comes of a `start`; never called before this returns.
+  func carryOut(_ id: Int64, _ request: TransferRequest, tell: @escaping (TransferEvent) -> Void)
+  /// What is under way ends at once; nothing more is told.
+  func close()
+}
+
+/// Starts a `station-transfer` for each transfer and hears what it says.
+///
+/// TLS servers are verified against the CSMS and manufacturer roots of the certificate directory and, where the core says
+/// so, those of the system; SFTP servers by `KnownHosts`. The location, with what is secret in it, is in the order only, which
+/// the process reads from its standard input; the environment is empty.
+final class TransferDesk: TransferPort {
+  private static let rootFiles = ["ca/csms/CSMS_ROOT_CA.pem", "ca/mf/MF_ROOT_CA.pem"]
+  private static let rootBytesLimit = 1 << 20
+  private static let redirects = 5
+  /// What one attempt may take in all, seconds.
+  private static let totalSeconds = 86_400
+
+  private struct Active {
+    var id: Int64
+    var kind: Transfer.Kind
+    var child: ChildProcess
+    var isCancelled = false
+    /// Said by the process, told when it has ended.
+    var result: TransferResult?
+  }
+
+  private let program: String
+  private let folder: TransferFolder
+  private let certificates: String
+  private let hosts: KnownHosts
+  private let loop: any EventLoop
+  private let log: (LogLevel, String) -> Void
+  private var active: [Active] = []
+
+  /// - Parameter program: `station-transfer`.
+  init(
+    program: String, dataDirectory: String, certificates: String, on loop: any EventLoop,
+    log: @escaping (LogLevel, String) -> Void
+  ) {
+    self.program = program
+    self.certificates = certificates
+    self.loop = loop
+    self.log = log
+    folder = TransferFolder(dataDirectory: dataDirectory)
+    hosts = KnownHosts(certificates: certificates, dataDirectory: dataDirectory)
+  }
+
+  func carryOut(_ id: Int64, _ request: TransferRequest, tell: @escaping (TransferEvent) -> Void) {
+    switch request {
+    case .start(let transfer):
+      cancel { $0.kind == transfer.kind }
+      do throws(Refusal) {
+        try start(id, transfer, tell)
+      } catch {
+        loop.assumeIsolated().execute { tell(.ended(.failed(error.failure, error.text))) }
+      }
+    case .cancel: cancel { $0.id == id }
+    case .remove(let file): if TransferFolder.isName(file) { folder.remove(file) }
+    case .keepOnly(let files): folder.keepOnly(files)
+    }
+  }
+
+  func close() {
+    for entry in active { entry.child.abandon() }
+    active = []
+  }
+
+  private func cancel(_ which: (Active) -> Bool) {
+    for index in active.indices where which(active[index]) {
+      active[index].isCancelled = true
+      active[index].child.kill()
+    }
+  }
+
+  private struct Refusal: Error {
+    var failure: TransferFailure
+    var text: String
+  }
+
+  private func start(_ id: Int64, _ transfer: Transfer, _ tell: @escaping (TransferEvent) -> Void) throws(Refusal) {
+    guard let location = FileLocation(transfer.location) else {
+      throw Refusal(
+        failure: .unsupported,
+        text: "the location is no URL of \(FileLocation.Scheme.allCases.map(\.rawValue).joined(separator: ", "))")
+    }
+    guard TransferFolder.isName(transfer.file), TransferFolder.isName(transfer.remoteName) else {
+      throw Refusal(failure: .unsupported, text: "\(transfer.file) is no name for a file of the directory transfers")
+    }
+    var files: [Int32] = []
+    defer { for file in files { Glibc.close(file) } }
+    do {
+      switch transfer.direction {
+      case .download:
+        let (file, state) = try folder.openForDownload(transfer.file, resumes: transfer.resumes)
+        files = [file, state]
+      case .upload: files = [try folder.openForUpload(transfer.file)]
+      }
+    } catch {
+      throw Refusal(failure: .storage, text: error.text)
+    }
+    let order = ChildProcess.Program(
+      path: program, arguments: ["--parent=\(getpid())"], input: order(transfer, location).bytes, files: files,
+      timeLimit: .seconds(Int64(Self.totalSeconds) + 60))
+    do {
+      let child = try ChildProcess(order, on: loop) { [unowned self] line in
+        said(id, line, location, tell)
+      } onEnd: { [unowned self] code in
+        ended(id, code, tell)
+      }
+      active.append(Active(id: id, kind: transfer.kind, child: child))
+    } catch {
+      throw Refusal(failure: .process, text: error.text)
+    }
+  }
+
+  private func order(_ transfer: Transfer, _ location: FileLocation) -> JSONValue {
+    let (keys, takesNew) = location.scheme == .sftp ? hosts.keys(of: location) : ([], false)
+    let roots = Self.rootFiles.compactMap { readFile("\(certificates)/\($0)", limit: Self.rootBytesLimit) }
+    let members: KeyValuePairs<String, JSONValue> = [
+      "direction": .string(transfer.direction.rawValue), "location": .string(transfer.location),
+      "resumes": .bool(transfer.resumes), "limit": .int(Int(transfer.maxBytes)),
+      "connectSeconds": .int(transfer.connectSeconds), "stallSeconds": .int(transfer.stallSeconds),
+      "totalSeconds": .int(Self.totalSeconds), "redirects": .int(Self.redirects),
+      "name": .string(transfer.remoteName),
+      "roots": .string(String(decoding: Array(roots.joined(separator: [0x0A])), as: UTF8.self)),
+      "systemRoots": .bool(transfer.trustsSystemRoots), "hostKeys": .array(keys.map { .string($0) }),
+      "takesNewHostKey": .bool(takesNew),
+    ]
+    return .object(members.map { JSONMember(name: $0, value: $1) })
+  }
+
+  private func said(
+    _ id: Int64, _ line: [UInt8], _ location: FileLocation, _ tell: (TransferEvent) -> Void
+  ) {
+    guard let index = active.firstIndex(where: { $0.id == id }), !active[index].isCancelled,
+      let value = try? JSONValue.parse(line, maxDepth: 4)
+    else { return }
+    if let progress = value["progress"], let done = progress["done"]?.intValue {
+      tell(.progress(done: Int64(done), total: progress["total"]?.intValue.map { Int64($0) }))
+    } else if let key = value["hostKey"]?.stringValue {
+      let isKept = hosts.take(key, of: location)
+      log(.notice, "the SFTP server \(KnownHosts.host(location)) is known from now on by \(key)")
+      if !isKept { log(.warning, "\(hosts.takenFile) cannot be written: the host key will be taken again") }
+    } else if let bytes = value["done"]?["bytes"]?.intValue {
+      active[index].result = .done(bytes: Int64(bytes))
+    } else if let failed = value["failed"], let text = failed["text"]?.stringValue {
+      let failure = failed["reason"]?.stringValue.flatMap(TransferFailure.init) ?? .process
+      active[index].result = .failed(failure, "\(location.loggable): \(text)")
+    }
+  }
+
+  private func ended(_ id: Int64, _ code: Int32, _ tell: (TransferEvent) -> Void) {
+    guard let index = active.firstIndex(where: { $0.id == id }) else { return }
+    let entry = active.remove(at: index)
+    if entry.isCancelled {
+      tell(.ended(.failed(.cancelled, "cancelled")))
+    } else {
+      tell(.ended(entry.result ?? .failed(.process, "\(program) ended with \(code) and said nothing")))
+    }
+  }
+}
