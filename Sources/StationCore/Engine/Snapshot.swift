@@ -57,6 +57,20 @@ public struct StationSnapshot: Hashable, Sendable {
   public var clockSource: ClockSource
   /// False while the ledger cannot be written.
   public var storageIsHealthy: Bool
+  /// The upload of a log that is under way.
+  public var logUpload: Upload?
+
+  public struct Upload: Hashable, Sendable {
+    public var requestId: Int
+    public var type: String
+    public var file: String
+    /// The last status that was told.
+    public var status: String
+    public var bytes: Int
+    /// Bytes that the server has in this attempt.
+    public var sent: Int
+    public var attemptsLeft: Int
+  }
 }
 
 extension Station {
@@ -68,7 +82,13 @@ extension Station {
       networkOnline: connection.networkOnline, faults: faults.filter { $0.evse == 0 }.map(\.name),
       evses: evses.indices.map { snapshot(at: $0) }, mainMeter: mainMeter.fresh(at: now),
       queuedMessages: outbox.messages.count, queuedBytes: outbox.bytes, thinnedMessages: outbox.thinned,
-      undeliveredMessages: undelivered.total, clockSource: clock.source, storageIsHealthy: !storage.isFailing)
+      undeliveredMessages: undelivered.total, clockSource: clock.source, storageIsHealthy: !storage.isFailing,
+      logUpload: logs.upload.map { upload in
+        StationSnapshot.Upload(
+          requestId: upload.requestId, type: upload.type.rawValue, file: upload.file, status: upload.status.rawValue,
+          bytes: upload.bytes, sent: Int(transfers.active[.log]?.done ?? 0),
+          attemptsLeft: upload.attemptsLeft)
+      })
   }
 
   private func snapshot(at index: Int) -> StationSnapshot.EVSE {

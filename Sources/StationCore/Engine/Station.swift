@@ -46,6 +46,8 @@ public struct Station: Sendable {
   var certificateManagement: CertificateManagement
   var transfers = Transfers()
   var undelivered: Undelivered
+  public internal(set) var securityLog: SecurityLog
+  var logs: Logs
   /// Tolerated deviations of the CSMS, counted since the start.
   public internal(set) var quirks: [Quirk: Int] = [:]
   /// What the ledger said of damage at the start.
@@ -74,6 +76,11 @@ public struct Station: Sendable {
       restoring: start.ledger.records[.undelivered] ?? [:],
       counters: start.ledger.records[.station]?[StationRecord.undelivered.rawValue].flatMap { try? JSONValue.parse($0) }
     )
+    let station = start.ledger.records[.station] ?? [:]
+    securityLog = SecurityLog(
+      restoring: start.ledger.records[.securityLog] ?? [:],
+      state: station[StationRecord.securityLog.rawValue].flatMap { try? JSONValue.parse($0) })
+    logs = Logs(restoring: station)
     certificates = start.certificates
     certificateManagement = CertificateManagement(
       told: start.ledger.records[.station]?[StationRecord.expiryTold.rawValue])
@@ -114,6 +121,7 @@ public struct Station: Sendable {
     case .link(let event): linkChanged(event)
     case .hardware(let event): hardwareReported(event)
     case .certificates(let id, let reply, let inventory): certificatesAnswered(id, reply, inventory)
+    case .logs(let id, let reply): logsAnswered(id, reply)
     case .transfer(let id, let event): transferTold(id, event)
     case .network(let online): networkChanged(online: online)
     case .control(let id, let request): controlRequested(id: id, request)
@@ -180,7 +188,10 @@ public struct Station: Sendable {
       .notice,
       "station \(connection.identity) starts: \(evses.count) EVSE\(evses.count == 1 ? "" : "s"), "
         + "\(outbox.messages.count) queued messages")
+    tellLogBound()
     rebaseEarlierBoots()
+    verifySecurityLog()
+    recordSecurityEvent(startEvent, nil, isLate: true)
     initializeStatus()
     initializeCacheVariables()
     updateListVariables()
@@ -191,6 +202,8 @@ public struct Station: Sendable {
     startResumeTimers()
     startMonitors()
     scheduleAlignedData()
+    resumeLogUpload()
+    clearAgain()
     connect()
   }
 
@@ -231,6 +244,7 @@ public struct Station: Sendable {
     case .monitorState: monitorStateDue()
     case .reset: break  // `finishStopping` looks at `restartIsReady`
     case .masterPass: masterPassTimedOut()
+    case .logUpload: startLogUpload()
     default:
       let index = id.index - 1
       guard evses.indices.contains(index) else { return }
@@ -308,6 +322,7 @@ extension TimerID {
   static let reset = TimerID("reset")
   static let monitors = TimerID("monitors")
   static let monitorState = TimerID("monitorState")
+  static let logUpload = TimerID("logUpload")
 
   static let evConnectionName = "evConnection"
   static let evReadyName = "evReady"

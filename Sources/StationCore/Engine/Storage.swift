@@ -26,6 +26,7 @@ struct Storage: Sendable {
     case availability(key: String, operative: Bool)
     case cache(AuthorizationCache)
     case localList(LocalAuthorizationList)
+    case customer(AuthorizationCache, Undelivered)
     case monitoring(Monitoring.Undo)
     /// Profiles and passwords; `password` and what the ledger had of it and of the profiles.
     indirect case network(Network, password: String?, stored: String?, storedProfiles: String?)
@@ -63,6 +64,12 @@ enum StationRecord: String, CaseIterable {
   case rootRenewal
   /// What was told of certificates that expire.
   case expiryTold
+  /// Where the security log begins and ends.
+  case securityLog
+  /// The upload of a log that is under way.
+  case logUpload
+  /// Identifiers of customers that are not yet cleared everywhere.
+  case customerClear
 }
 
 extension Station {
@@ -90,6 +97,9 @@ extension Station {
     case .certificateRenewal: return network.certificate?.json.bytes
     case .rootRenewal: return network.root?.json.bytes
     case .expiryTold: return certificateManagement.toldRecord
+    case .securityLog: return securityLog.state.bytes
+    case .logUpload: return logs.upload?.json.bytes
+    case .customerClear: return logs.clearRecord
     }
   }
 
@@ -145,6 +155,7 @@ extension Station {
     case .send(let frame): unsent(frame)
     case .connect: notConnected()
     case .certificates(let id, _): certificateWorkRefused(id)
+    case .logs(let id, _): logWorkRefused(id)
     case .transfer(let id, let request): transferRefused(id, request)
     case .hardware(.contactor(let id, _)):
       guard evses.indices.contains(id - 1) else { return }
@@ -188,6 +199,10 @@ extension Station {
     case .localList(let before):
       localList = before
       updateListVariables()
+    case .customer(let before, let given):
+      authorizationCache = before
+      initializeCacheVariables()
+      undelivered = given
     case .monitoring(let undo):
       monitoring.take(back: undo)
       watchMonitored()
@@ -272,6 +287,7 @@ extension Station {
     case .undelivered: return undelivered.record(key)?.bytes
     case .authorizationCache: return authorizationCache.record(key)
     case .localList: return localList.record(key)
+    case .securityLog: return securityLog.record(key)
     case .monitor: return monitoring.record(key, in: model)
     }
   }
