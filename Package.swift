@@ -53,6 +53,7 @@ let package = Package(
     .target(name: "Threads", dependencies: ["CProcess"], swiftSettings: small),
     .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3")]),
     .target(name: "Ledger", dependencies: ["OCPP", "StationCore", "CSQLite", "Threads"], swiftSettings: small),
+    .target(name: "Logs", dependencies: ["OCPP", "StationCore", "Threads"], swiftSettings: small),
     .target(
       name: "COpenSSL", cSettings: c + [.define("OPENSSL_SUPPRESS_DEPRECATED")],
       linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
@@ -80,7 +81,8 @@ let package = Package(
     .target(
       name: "StationRuntime",
       dependencies: nio + [
-        "OCPP", "DeviceModel", "StationCore", "Ledger", "Certificates", "CSMSLink", "Hardware", "CProcess",
+        "OCPP", "DeviceModel", "StationCore", "Ledger", "Logs", "Certificates", "CSMSLink", "Hardware",
+        "CProcess",
       ],
       swiftSettings: small),
     .executableTarget(
@@ -112,6 +114,7 @@ let package = Package(
     .testTarget(
       name: "LedgerTests", dependencies: ["Ledger", "StationCore", "CSQLite", "Threads", "ledger-torture"],
       swiftSettings: settings),
+    .testTarget(name: "LogsTests", dependencies: ["Logs", "StationCore", "OCPP"], swiftSettings: settings),
     .target(
       name: "CTestPKI", path: "Tests/Support/CTestPKI", cSettings: c, linkerSettings: [.linkedLibrary("crypto")]),
     .target(name: "TestPKI", dependencies: ["CTestPKI"], path: "Tests/Support/TestPKI", swiftSettings: settings),
@@ -154,11 +157,12 @@ let package = Package(
       name: "StationRuntimeTests",
       dependencies: nio + [
         .product(name: "NIOEmbedded", package: "swift-nio"),
-        "StationRuntime", "StationCore", "CSMSLink", "Hardware", "Ledger", "DeviceModel", "OCPP", "CProcess",
+        "StationRuntime", "StationCore", "CSMSLink", "Hardware", "Ledger", "Logs", "DeviceModel", "OCPP", "CProcess",
+        "Threads",
       ],
       swiftSettings: settings),
     .target(
-      name: "SimulatedWorld", dependencies: ["StationCore", "DeviceModel", "OCPP", "Ledger"],
+      name: "SimulatedWorld", dependencies: ["StationCore", "DeviceModel", "OCPP", "Ledger", "Logs"],
       path: "Tests/Simulation/World", swiftSettings: settings),
     .executableTarget(
       name: "simulate", dependencies: ["SimulatedWorld"], path: "Tests/Simulation/simulate", swiftSettings: settings),

@@ -1,4 +1,3 @@
-import Glibc
 import StationCore
 import Threads
 
@@ -60,20 +59,10 @@ public final class CertificateWorker: @unchecked Sendable {
   /// Takes nothing more, drops what waits, and waits for what is being carried out, but no longer than this. Being cut short
   /// harms nothing: it is like a power cut.
   public func close(within milliseconds: Int = 1000) {
-    var deadline = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &deadline)
-    let nanoseconds = deadline.tv_nsec + (milliseconds % 1000) * 1_000_000
-    deadline.tv_sec += milliseconds / 1000 + nanoseconds / 1_000_000_000
-    deadline.tv_nsec = nanoseconds % 1_000_000_000
     lock.with {
       isClosed = true
       waiting.removeAll()
-      while isWorking {
-        var now = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &now)
-        guard (now.tv_sec, now.tv_nsec) < (deadline.tv_sec, deadline.tv_nsec) else { return }
-        lock.wait(until: deadline)
-      }
+      lock.wait(milliseconds: milliseconds) { isWorking }
     }
   }
 }

@@ -114,6 +114,12 @@ public final class Ledger: Sendable {
     try done.wait().get()
   }
 
+  /// Takes what was deleted from the medium: the database is written anew without its unused pages, and the log is emptied;
+  /// damaged ledgers that were kept aside are removed.
+  /// `completion` is called on the ledger's thread, after all commits before it. What the file system or a flash
+  /// translation layer keeps of overwritten blocks is beyond it.
+  public func erase(completion: @escaping @Sendable (LedgerError?) -> Void) { writer.erase(completion) }
+
   public var statistics: LedgerStatistics { writer.statistics }
 
   /// Writes what waits, moves the log into the database, closes it and releases the data directory. Waits until that is

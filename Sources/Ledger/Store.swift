@@ -99,6 +99,18 @@ final class Store {
     return moved == inLog
   }
 
+  /// Leaves nothing on the medium of what was deleted: unused pages and what is in the log.
+  func erase() throws(LedgerError) {
+    try connection.execute("VACUUM")
+    let pages = connection.takePagesWritten()
+    statistics.logPages += pages
+    statistics.bytesWritten += pages * (Self.pageSize + LogFile.frameHeaderSize)
+    guard try checkpoint(truncating: true) else {
+      throw LedgerError(
+        .busy, "cannot empty the log of \(connection.path): another program reads it; close that program")
+    }
+  }
+
   /// Moves the log into the database and closes it. What cannot be moved stays in the log and is not lost.
   func close(keepingLog: Bool = false) throws(LedgerError) {
     defer {

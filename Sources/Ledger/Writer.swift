@@ -14,6 +14,8 @@ final class Writer: @unchecked Sendable {
     var size: Int
     /// Set when the group is not to be written, but only to be reported in its turn.
     var refusal: LedgerError?
+    /// No group of writes: what was deleted is taken from the medium.
+    var isErasure = false
     var completion: @Sendable (Result<Void, LedgerError>) -> Void
 
     mutating func refuse(_ error: LedgerError) {
@@ -91,6 +93,19 @@ final class Writer: @unchecked Sendable {
     if !taken { completion(.failure(LedgerError.closed())) }
   }
 
+  func erase(_ completion: @escaping @Sendable (LedgerError?) -> Void) {
+    let taken = lock.with { () -> Bool in
+      if isStopping { return false }
+      waiting.append(
+        Group(writes: [], epoch: nil, size: 0, refusal: nil, isErasure: true) { result in
+          if case .failure(let error) = result { completion(error) } else { completion(nil) }
+        })
+      lock.signal()
+      return true
+    }
+    if !taken { completion(LedgerError.closed()) }
+  }
+
   /// Ends the thread once everything that waits is written. `nil` when that was done before.
   func stop() -> StopResult? {
     let first = lock.with { () -> Bool in
@@ -149,7 +164,11 @@ final class Writer: @unchecked Sendable {
         answer(rest.removeFirst(), .failure(refusal))
         continue
       }
-      let run = rest.prefix { refusal(of: $0) == nil }
+      if first.isErasure {
+        answer(rest.removeFirst(), eraseDeleted())
+        continue
+      }
+      let run = rest.prefix { refusal(of: $0) == nil && !$0.isErasure }
       rest = rest.dropFirst(run.count)
       let together = attempt(run.map(\.writes))
       for group in run {
@@ -159,6 +178,20 @@ final class Writer: @unchecked Sendable {
           answer(group, together)
         }
       }
+    }
+  }
+
+  private func eraseDeleted() -> Result<Void, LedgerError> {
+    if let damage { return .failure(damage) }
+    do throws(LedgerError) {
+      try store.erase()
+      // What could be read of them is in the ledger.
+      for name in try directory.names() where name.hasPrefix("ledger.damaged-") {
+        try directory.removeIfPresent("\(directory.path)/\(name)")
+      }
+      return .success(())
+    } catch {
+      return .failure(error)
     }
   }
 

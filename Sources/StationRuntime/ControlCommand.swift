@@ -22,13 +22,14 @@ enum ControlCommand: Hashable {
   case subscribe(Set<String>)
   case quirks
   case undelivered(discard: Bool)
+  case securityLog
   case maintenance(Maintenance, evse: Int)
 
   /// The names of the commands, in the order of the contract.
   static let names = [
     "state", "plugIn", "plugOut", "swipe", "ev", "fault", "network", "meter", "lock", "park", "select", "reboot",
     "dataTransfer",
-    "iso15118.certificateRequest", "display", "subscribe", "quirks", "undelivered",
+    "iso15118.certificateRequest", "display", "subscribe", "quirks", "undelivered", "securityLog",
     "maintenance",
   ]
   /// The names of the events.
@@ -86,6 +87,8 @@ enum ControlCommand: Hashable {
       self = .quirks
     case "undelivered":
       self = .undelivered(discard: try fields.bool("discard") ?? false)
+    case "securityLog":
+      self = .securityLog
     case "maintenance":
       self = .maintenance(
         try fields.required("action", fields.choice("action", Maintenance.self)), evse: try Self.evse(fields))

@@ -87,6 +87,15 @@ final class ControlDesk {
       succeed(client, id, fields)
       // Nobody waits for it: what is discarded has just been given out.
       if discard { runtime.give(.control(id: 0, .discardUndelivered)) }
+    case .securityLog:
+      let log = runtime.core.securityLog
+      succeed(
+        client, id,
+        [
+          JSONMember(name: "anchor", value: log.anchor.json), JSONMember(name: "last", value: log.last.json),
+          JSONMember(
+            name: "entries", value: .array(log.lines.map { .string(String(decoding: $0, as: UTF8.self)) })),
+        ])
     case .maintenance(let action, let evse):
       try runtime.maintain(action, evse: evse)
       succeed(client, id)

@@ -6,4 +6,6 @@ public protocol InputRecorder: AnyObject {
   /// True when `flush` has something to do.
   var isWaiting: Bool { get }
   func flush()
+  /// Ends the recording for this reason and removes what there is of it. Returns what could not be removed: one line.
+  func discard(_ why: String) -> String?
 }

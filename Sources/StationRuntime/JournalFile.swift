@@ -41,6 +41,14 @@ final class JournalFile: InputRecorder {
     if let failure = file.failure { end(failure) }
   }
 
+  func discard(_ why: String) -> String? {
+    end(why)
+    for path in [file.path, file.path + ".previous"] where unlink(path) != 0 && errno != ENOENT {
+      return "\(path): \(String(cString: strerror(errno)))"
+    }
+    return nil
+  }
+
   private func append(_ line: [UInt8]) {
     guard size + line.count < Self.sizeLimit else { return end("it has reached \(Self.sizeLimit) bytes") }
     if !file.append(line) { return end("the disk does not keep up") }

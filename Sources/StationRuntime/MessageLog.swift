@@ -1,4 +1,5 @@
 import OCPP
+import StationCore
 
 /// The log of OCPP frames: one JSON object per line, `ts` (UTC by the station's clock), `dir` (`out`: to the CSMS, `in`:
 /// from it) and `frame`: the frame as JSON, or as a string when it is none.
@@ -27,6 +28,15 @@ public final class MessageLog {
   }
 
   func flush() { file.flush() }
+
+  /// Blots a customer out of the file. Returns what is wrong when that cannot be done: one line.
+  func clear(_ identifiers: CustomerIdentifiers) -> String? {
+    file.flush()
+    return file.rewrite { line in
+      guard let value = try? JSONValue.parse(line), identifiers.isIn(value) else { return line }
+      return identifiers.blotted(value).bytes
+    }
+  }
 
   static func line(_ frame: [UInt8], _ direction: Direction, wall: Int64) -> [UInt8] {
     let content: JSONValue

@@ -18,6 +18,7 @@ public protocol CoreMachine {
   var quirks: [Quirk: Int] { get }
   /// What E13 made it give up, as far as it is still kept.
   var undeliveredMessages: [JSONValue] { get }
+  var securityLog: SecurityLog { get }
 }
 
 /// The ledger as the runtime uses it.
@@ -25,6 +26,8 @@ public protocol LedgerPort: Sendable {
   /// Makes the writes durable together; `completion` may come on any thread.
   func commit(
     _ writes: [LedgerWrite], epoch: UInt64?, completion: @escaping @Sendable (Result<Void, LedgerError>) -> Void)
+  /// Overwrites on the medium what was deleted; `completion` may come on any thread.
+  func erase(completion: @escaping @Sendable (LedgerError?) -> Void)
   /// Writes what waits and closes; waits until that is done.
   @discardableResult func close() -> LedgerError?
   /// What was written since the start.

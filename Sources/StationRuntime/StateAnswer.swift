@@ -1,6 +1,7 @@
 import DeviceModel
 import Hardware
 import Ledger
+import Logs
 import OCPP
 import StationCore
 
@@ -33,9 +34,11 @@ extension StationRuntime {
           member("thinnedMessages", .int(core.thinnedMessages)),
           member("undeliveredMessages", .int(core.undeliveredMessages)),
           member("storageHealthy", .bool(core.storageIsHealthy)),
+          member("logUpload", core.logUpload.map(upload) ?? .null),
           member("firmware", core.firmware.map(firmware) ?? .null),
         ])),
       member("evses", .array(core.evses.map(evse))), member("ledger", ledgerStatistics),
+      member("logs", logStatistics),
     ]
   }
 
@@ -69,6 +72,24 @@ extension StationRuntime {
     return .object([
       member("bytesWritten", .int(statistics.bytesWritten)), member("commits", .int(statistics.commits)),
       member("checkpoints", .int(statistics.checkpoints)),
+    ])
+  }
+
+  /// The diagnostics log: what it takes of the medium, and has written since the start.
+  private var logStatistics: JSONValue {
+    guard let statistics = diagnostics?.statistics else { return .null }
+    return .object([
+      member("bytes", .int(statistics.size)), member("bytesWritten", .int(statistics.bytesWritten)),
+      member("dropped", .int(statistics.dropped)), member("failure", text(statistics.failure)),
+    ])
+  }
+
+  private func upload(_ upload: StationSnapshot.Upload) -> JSONValue {
+    .object([
+      member("requestId", .int(upload.requestId)), member("type", .string(upload.type)),
+      member("file", .string(upload.file)), member("status", .string(upload.status)),
+      member("bytes", .int(upload.bytes)), member("sent", .int(upload.sent)),
+      member("attemptsLeft", .int(upload.attemptsLeft)),
     ])
   }
 

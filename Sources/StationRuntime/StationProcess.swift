@@ -4,6 +4,7 @@ import DeviceModel
 import Glibc
 import Hardware
 import Ledger
+import Logs
 import NIOCore
 import NIOPosix
 import OCPP
@@ -188,6 +189,10 @@ public enum StationProcess {
     }
     parts.simulationFile = simulationFile
     parts.drivers = drivers
+    let data = options.dataDirectory
+    parts.logs = LogWorker(
+      LogStore(directory: data + "/logs", transfers: data + "/transfers", bound: LogStore.defaultBound),
+      line: DiagnosticsLog.line)
     let socket: ControlSocketFile
     do {
       if let path = options.messageLog { parts.messageLog = try MessageLog(path: path) }

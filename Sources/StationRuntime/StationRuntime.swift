@@ -1,5 +1,6 @@
 import Hardware
 import Ledger
+import Logs
 import NIOCore
 import OCPP
 import StationCore
@@ -32,6 +33,8 @@ public final class StationRuntime {
     public var clock: StationClock
     public var log: StationLog
     public var messageLog: MessageLog?
+    /// `nil`: there is no diagnostics log.
+    public var logs: LogWorker?
     public var journal: (any InputRecorder)?
     public var simulationFile: SimulationFile?
     /// What of the hardware is real; `nil`: all is simulated.
@@ -71,8 +74,9 @@ public final class StationRuntime {
   private let installer: (any InstallerPort)?
   let clock: StationClock
   private let log: StationLog
-  private let messageLog: MessageLog?
-  private let journal: (any InputRecorder)?
+  let messageLog: MessageLog?
+  let diagnostics: DiagnosticsLog?
+  let journal: (any InputRecorder)?
   private let simulationFile: SimulationFile?
   private let reading: () -> StationClock.Reading
 
@@ -90,7 +94,7 @@ public final class StationRuntime {
   private var wakeUp: (at: Int64, task: Scheduled<Void>)?
   private var flushScheduled = false
   private var messageLogFailed = false
-  private var isEnding = false
+  private(set) var isEnding = false
   /// Something of the simulated hardware changed that is not just energy counted.
   private var hardwareChanged = false
   private var saveScheduled = false
@@ -120,6 +124,7 @@ public final class StationRuntime {
     clock = parts.clock
     log = parts.log
     messageLog = parts.messageLog
+    diagnostics = parts.logs.map { DiagnosticsLog($0, on: loop) }
     journal = parts.journal
     simulationFile = parts.simulationFile
     reading = parts.reading
@@ -138,7 +143,11 @@ public final class StationRuntime {
   var now: StationTime { clock.time(at: reading()) }
 
   func write(_ level: LogLevel, _ text: @autoclosure () -> String) {
-    log.write(level, text(), wall: now.wall)
+    let wall = now.wall
+    guard let diagnostics, level >= .info else { return log.write(level, text(), wall: wall) }
+    let text = text()
+    log.write(level, text, wall: wall)
+    diagnostics.add(.text(level, text, wall: wall))
   }
 
   // MARK: Inputs
@@ -266,6 +275,7 @@ public final class StationRuntime {
       carryOut(command)
       accept(hardware.execute(command, at: now), isReal: false)
     case .certificates(let id, let request): carryOut(id, request)
+    case .logs(let id, let request): carryOut(id, request)
     case .transfer(let id, let request): carryOut(id, request)
     case .installer(let id, let request): carryOut(id, request)
     case .setTimer(let id, let deadline):
@@ -493,6 +503,7 @@ public final class StationRuntime {
     certificates?.close()
     messageLog?.flush()
     journal?.flush()
+    diagnostics?.close()
     if let error = ledger.close() { write(.warning, error.text) }
     onEnd?(ending)
   }
@@ -538,7 +549,10 @@ public final class StationRuntime {
   // MARK: Records
 
   private func record(_ frame: [UInt8], _ direction: MessageLog.Direction) {
-    messageLog?.record(frame, direction, wall: now.wall)
+    guard messageLog != nil || diagnostics != nil else { return }
+    let wall = now.wall
+    messageLog?.record(FramePrivacy.redacted(frame), direction, wall: wall)
+    diagnostics?.add(.frame(frame, isOutgoing: direction == .outgoing, wall: wall))
   }
 
   /// Writes the message log and the journal once the loop has done what is due, so that they do not delay it.

@@ -42,5 +42,20 @@ package final class Lock: @unchecked Sendable {
     pthread_cond_timedwait(condition, mutex, &deadline)
   }
 
+  /// Waits as long as the condition holds, but not longer than this; only inside `with`.
+  package func wait(milliseconds: Int, while holds: () -> Bool) {
+    var deadline = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &deadline)
+    let nanoseconds = deadline.tv_nsec + (milliseconds % 1000) * 1_000_000
+    deadline.tv_sec += milliseconds / 1000 + nanoseconds / 1_000_000_000
+    deadline.tv_nsec = nanoseconds % 1_000_000_000
+    while holds() {
+      var now = timespec()
+      clock_gettime(CLOCK_MONOTONIC, &now)
+      guard (now.tv_sec, now.tv_nsec) < (deadline.tv_sec, deadline.tv_nsec) else { return }
+      wait(until: deadline)
+    }
+  }
+
   package func signal() { pthread_cond_broadcast(condition) }
 }

@@ -21,6 +21,10 @@ struct StateText {
     if let lost = station?["undeliveredMessages"]?.intValue, lost > 0 {
       text += "\n\(lost) messages were given up: station ctl undelivered"
     }
+    if let upload = station?["logUpload"], !upload.isNull {
+      text += "\n\(string(upload["type"])) \(string(upload["status"])), \(upload["sent"]?.text ?? "?") of "
+      text += "\(upload["bytes"]?.text ?? "?") bytes sent: \(string(upload["file"]))"
+    }
     if station?["storageHealthy"] == false { text += "\nthe ledger cannot be written" }
     if let firmware = station?["firmware"], !firmware.isNull {
       text += "\nfirmware update \(firmware["requestId"]?.text ?? "?"): \(string(firmware["status"], "accepted"))"

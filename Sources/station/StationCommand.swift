@@ -14,5 +14,6 @@ struct StationCommand: ParsableCommand {
     version: "station 0.1.0",
     subcommands: [
       Run.self, Ctl.self, Check.self, CertsCommand.self, ReplayCommand.self, MeterCommand.self, RelaydConfig.self,
+      SecurityLogCommand.self,
     ])
 }

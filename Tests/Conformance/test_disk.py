@@ -53,12 +53,16 @@ async def start_on_small_disk(rig: Rig) -> Disk:
     return Disk(rig)
 
 
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {one: one.read_bytes() for one in folder.rglob("*") if one.is_file()}
+
+
 async def refused(rig: Rig, data: Path, script: str) -> str:
     """`station run` with the data directory as the script prepares it: refused in one line, and nothing in it changed."""
-    before = {one.name: one.read_bytes() for one in data.iterdir()}
+    before = contents(data)
     code, output = await run("run", *options(rig, data), prefix=wrapper(script, data))
     assert (code, len(output.strip().splitlines())) == (3, 1), output
-    assert {one.name: one.read_bytes() for one in data.iterdir()} == before
+    assert contents(data) == before
     return output
 
 

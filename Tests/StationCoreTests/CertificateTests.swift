@@ -393,6 +393,37 @@ struct CertificateTests {
 
   // MARK: Weather
 
+  /// What expires goes through the severities as all events do: told when the CSMS may hear it, and once.
+  /// Proves: N05.FR.01, N07.FR.04
+  @Test func whatExpiresIsToldByItsSeverity() {
+    let day: Int64 = 86_400_000
+    let start: Int64 = 1_767_225_600_000
+    let bench = StationBench(
+      Self.settings(2).merging(["MonitoringCtrlr/OfflineQueuingSeverity": "4"]) { $1 }, csmsURL: nil,
+      certificates: [Folder.certificate(.csmsRoot, "root1", notAfter: start + 20 * day)])
+    func events() -> [String] {
+      defer { bench.forgetCalls() }
+      return bench.calls("NotifyEvent").compactMap { $0.text("eventData.0.techInfo")?.suffix(18) }.map(String.init)
+    }
+    bench.input(.start)
+    bench.linkUp(Self.session("root1", nil))
+    #expect(events() == ["expires in 20 days"])
+    // Not at a level at which it is not wanted; but then when it is.
+    bench.call("SetMonitoringLevel", ["severity": 5])
+    bench.wait(seconds: 8 * 86_400)
+    #expect(events().isEmpty)
+    bench.call("SetMonitoringLevel", ["severity": 9])
+    #expect(events() == ["expires in 12 days"])
+    // Away: a warning is told when the CSMS is back, what has expired is kept for it.
+    bench.linkDown()
+    bench.wait(seconds: 6 * 86_400)
+    #expect(!bench.ledger.outbox.contains { $0.action == "NotifyEvent" })
+    bench.wait(seconds: 7 * 86_400)
+    #expect(bench.ledger.outbox.filter { $0.action == "NotifyEvent" }.count == 1)
+    bench.linkUp(Self.session("root1", nil))
+    #expect(events().map { $0.hasSuffix(" has expired") } == [true])
+  }
+
   @Test func whatExpiresIsToldThirtyFourteenAndSevenDaysAheadAndOnce() {
     let day: Int64 = 86_400_000
     let start: Int64 = 1_767_225_600_000

@@ -1,7 +1,8 @@
 import DeviceModel
 import OCPP
-import StationCore
 import Testing
+
+@testable import StationCore
 
 @Suite("Journal: everything comes back as it was")
 struct JournalRoundTripTests {
@@ -49,6 +50,23 @@ struct JournalRoundTripTests {
       .failed("disk"),
     ]
     try Self.replays(replies.enumerated().map { .certificates(id: Int64($0.offset), $0.element, inventory) })
+  }
+
+  @Test func logs() throws {
+    let replies: [LogReply] = [
+      .done, .prepared(bytes: 5), .nothing, .customer(lines: ["{\"ts\":1}"], count: 3, problems: ["disk"]),
+      .failed("disk"),
+    ]
+    try Self.replays(replies.enumerated().map { .logs(id: Int64($0.offset), $0.element) })
+    let requests: [LogRequest] = [
+      .bound(bytes: 7), .prepare(file: "a", .diagnostics(oldest: nil, latest: 5)),
+      .prepare(file: "a", .diagnostics(oldest: -5, latest: nil)), .prepare(file: "b", .lines([Array("{}".utf8), []])),
+      .customer(identifiers: ["a", "b"], clear: true, limit: 3), .erase,
+    ]
+    for request in requests {
+      let action = Action.logs(id: 3, request)
+      #expect(try Action(journal: action.journal) == action)
+    }
   }
 
   @Test func requestsToTheFolder() throws {

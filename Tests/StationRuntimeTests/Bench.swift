@@ -87,6 +87,7 @@ struct FakeCore: CoreMachine {
   var clockSource: ClockSource { .system }
   var clockOffset: Int64 { 0 }
   var quirks: [Quirk: Int] { [.currentTimeWithoutZone: 2] }
+  var securityLog: SecurityLog { SecurityLog() }
   var undeliveredMessages: [JSONValue] { [["action": "TransactionEvent"]] }
 
   var snapshot: StationSnapshot {
@@ -132,6 +133,8 @@ final class FakeLedger: LedgerPort {
       $0.open.append(completion)
     }
   }
+
+  func erase(completion: @escaping @Sendable (LedgerError?) -> Void) { completion(nil) }
 
   func close() -> LedgerError? {
     state.withLock { $0.isClosed = true }

@@ -133,7 +133,7 @@ extension Station {
     cacheChanged(changed)
   }
 
-  private mutating func cacheChanged(_ keys: [String]) {
+  mutating func cacheChanged(_ keys: [String]) {
     for key in keys {
       if let record = authorizationCache.record(key) {
         persist(.put(.authorizationCache, key: key, value: record))

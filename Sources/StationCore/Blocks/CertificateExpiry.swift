@@ -1,7 +1,8 @@
 import DeviceModel
 import OCPP
 
-/// Certificate weather: what expires, told 30, 14 and 7 days ahead and when it has happened, once each.
+/// Certificate weather: what expires, told 30, 14 and 7 days ahead and when it has happened, once each. The events are
+/// hard-wired ones with a severity: where they reach nobody (`Hearing`), they are told when they do.
 extension Station {
   private struct Item {
     var key: String
@@ -15,6 +16,11 @@ extension Station {
 
   /// Looks at everything that is in use: the station's own certificates, the roots, and what the CSMS presented last.
   mutating func checkExpiry() {
+    tellExpiry()
+    if knownTime != nil { renewCertificate() }
+  }
+
+  mutating func tellExpiry() {
     guard let time = knownTime else { return }
     let items = expiringItems
     let nearest = items.map(\.notAfter).min()
@@ -29,16 +35,23 @@ extension Station {
         continue
       }
       guard stage < told[item.key] ?? .max else { continue }
-      told[item.key] = stage
       let when = left <= 0 ? "has expired" : "expires in \(left / Self.day) days"
-      log(.warning, "\(item.text): \(when)")
-      enqueue(expiryEvent("\(item.text): \(when)", item.notAfter, isOver: left <= 0), transactionID: nil)
+      if certificateManagement.logged[item.key] != stage { log(.warning, "\(item.text): \(when)") }
+      certificateManagement.logged[item.key] = stage
+      guard hearing.reaches(Self.severity(isOver: left <= 0)) else { continue }
+      told[item.key] = stage
+      monitoring.pending.append(expiryEvent("\(item.text): \(when)", item.notAfter, isOver: left <= 0))
     }
     if told != certificateManagement.told {
       certificateManagement.told = told
-      persistStation(.expiryTold)
+      // What is sent at once counts as told when it is answered.
+      let hearing = self.hearing
+      if hearing.isDirect, !hearing.queuesAll {
+        certificateManagement.owesRecord = true
+      } else {
+        persistStation(.expiryTold)
+      }
     }
-    renewCertificate()
   }
 
   private var expiringItems: [Item] {
@@ -62,15 +75,40 @@ extension Station {
     return items
   }
 
-  private mutating func expiryEvent(_ text: String, _ notAfter: Int64, isOver: Bool) -> NotifyEventRequest {
+  /// Of what has expired, and of what will (SetMonitoringLevel's scale).
+  private static func severity(isOver: Bool) -> Int { isOver ? 4 : 6 }
+
+  static func expirySeverity(of event: EventDataType) -> Int? {
+    guard VariableAddress(ComponentID(event.component), VariableID(event.variable)) == Setting.certificateExpiry else {
+      return nil
+    }
+    return severity(isOver: event.techCode == expired)
+  }
+
+  private static let expired = "Expired"
+
+  /// An event that was not answered, and that is not to be queued: it counts as not told.
+  mutating func expiryEventLost(_ event: EventDataType) {
+    let text = event.techInfo ?? ""
+    for item in expiringItems where text.hasPrefix(item.text) { certificateManagement.told[item.key] = nil }
+    persistStation(.expiryTold)
+  }
+
+  private mutating func expiryEvent(_ text: String, _ notAfter: Int64, isOver: Bool) -> EventDataType {
     let place = Setting.certificateExpiry
-    let event = EventDataType(
+    return EventDataType(
       actualValue: DateTime(unixMilliseconds: notAfter).description,
       component: ComponentType(name: place.component.name), eventId: nextEventID(),
       eventNotificationType: .hardWiredNotification, timestamp: timestamp, trigger: .alerting,
-      variable: VariableType(name: place.variable.name), techCode: isOver ? "Expired" : "Expires",
-      techInfo: String(text.prefix(500)))
-    return NotifyEventRequest(eventData: [event], generatedAt: timestamp, seqNo: 0)
+      variable: VariableType(name: place.variable.name), severity: Self.severity(isOver: isOver),
+      techCode: isOver ? Self.expired : "Expires", techInfo: String(text.prefix(500)))
+  }
+
+  /// A NotifyEvent is with the CSMS.
+  mutating func eventsDelivered() {
+    guard certificateManagement.owesRecord else { return }
+    certificateManagement.owesRecord = false
+    persistStation(.expiryTold)
   }
 
   mutating func certificateLookDue() {

@@ -30,6 +30,10 @@ struct CertificateManagement: Sendable {
   var givenUp: Set<String> = []
   /// What was told of certificates that expire: by certificate, the fewest days.
   var told: [String: Int] = [:]
+  /// It is not in the ledger yet.
+  var owesRecord = false
+  /// The same of what the log has since the start.
+  var logged: [String: Int] = [:]
   /// What the CSMS presented last.
   var served: [TLSSession.ServerCertificate] = []
   private var nextID: Int64 = 1

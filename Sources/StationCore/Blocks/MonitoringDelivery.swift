@@ -70,6 +70,8 @@ extension Station {
         severity = monitoring.monitors[position].severity
       } else if event.variableMonitoringId != nil {
         continue  // the monitor is gone
+      } else if let expiry = Self.expirySeverity(of: event) {
+        severity = expiry
       } else {
         severity = FaultTable.entry(of: Self.faultName(of: event)).severity
       }
@@ -77,6 +79,8 @@ extension Station {
         kept.append(event)
       } else if let position {
         if event.trigger != .periodic { monitoring.update(position) { $0.isDoubtful = true } }
+      } else if Self.expirySeverity(of: event) != nil {
+        expiryEventLost(event)
       } else {
         faultEventLost(event)
       }

@@ -100,6 +100,7 @@ extension Station {
     monitoring.mustLook = false
     guard isMore else { return }
     tellFaultNews()
+    tellExpiry()
     for position in monitoring.monitors.indices where !monitoring.monitors[position].isPeriodic {
       let variable = monitoring.monitors[position].variable
       let value = model.actual(variable)?.value ?? ""

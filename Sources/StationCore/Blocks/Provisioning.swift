@@ -118,9 +118,11 @@ extension Station {
   /// A04: the CSMS learns that the station has (re)started.
   private mutating func startupSecurityEvent() {
     provisioning.startIsTold = true
-    let type = provisioning.bootReason == .powerUp ? "StartupOfTheDevice" : "ResetOrReboot"
-    securityEvent(type)
+    tellSecurityEvent(startEvent)
   }
+
+  /// The security event of the start.
+  var startEvent: String { provisioning.bootReason == .powerUp ? "StartupOfTheDevice" : "ResetOrReboot" }
 
   // MARK: Heartbeat (G02)
 

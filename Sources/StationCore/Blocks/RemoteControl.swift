@@ -105,8 +105,10 @@ extension Station {
       }
     case .logStatusNotification:
       finish(.accepted)
-      // F06.FR.15: no log is ever being uploaded.
-      self.call(LogStatusNotificationRequest(status: .idle), requested: true)
+      // F06.FR.14-15, N01.FR.13
+      self.call(
+        LogStatusNotificationRequest(status: logs.upload?.status ?? .idle, requestId: logs.upload?.requestId),
+        requested: true)
     case .firmwareStatusNotification:
       finish(.accepted)
       sendTriggeredFirmwareStatus()

@@ -1,16 +1,19 @@
 import DeviceModel
 import OCPP
 
-/// A report that is being sent part by part, the next when the CSMS has taken the last (B07, B08, N02).
+/// A report that is being sent part by part, the next when the CSMS has taken the last (B07, B08, N02, N09).
 struct ReportInProgress: Sendable {
   enum Contents: Sendable {
     case variables([ReportDataType])
     case monitors([MonitoringDataType])
+    /// Customer information: each is one message.
+    case customer([String])
 
     var count: Int {
       switch self {
       case .variables(let entries): return entries.count
       case .monitors(let entries): return entries.count
+      case .customer(let parts): return parts.count
       }
     }
 
@@ -19,6 +22,7 @@ struct ReportInProgress: Sendable {
       switch self {
       case .variables: return 1
       case .monitors(let entries): return 1 + entries[index].variableMonitoring.count / 2
+      case .customer: return ReportInProgress.weightPerMessage
       }
     }
   }
@@ -104,6 +108,12 @@ extension Station {
         NotifyMonitoringReportRequest(
           generatedAt: report.generatedAt, requestId: report.requestId, seqNo: report.seqNo,
           monitor: Array(entries[part]), tbc: tbc),
+        for: .notifyReport, requested: true)
+    case .customer(let parts):
+      call(
+        NotifyCustomerInformationRequest(
+          data: parts[part.lowerBound], generatedAt: report.generatedAt, requestId: report.requestId,
+          seqNo: report.seqNo, tbc: tbc),
         for: .notifyReport, requested: true)
     }
     provisioning.reports[0].next = part.upperBound

@@ -10,9 +10,15 @@ extension Station {
     "MaintenanceLoginAccepted", "MaintenanceLoginFailed", "DiscardedRenewedClientCertificate",
   ]
 
-  /// A security event of the appendix (A04): logged; when it is critical, or `isTold` says so, also queued until the CSMS
-  /// has it. `info` must hold no secret.
+  /// A security event of the appendix (A04): in the security log; when it is critical, or `isTold` says so, also queued
+  /// until the CSMS has it. `info` must hold no secret and no identifier of a customer.
   mutating func securityEvent(_ type: String, _ info: String? = nil, isTold: Bool = false) {
+    recordSecurityEvent(type, info)
+    tellSecurityEvent(type, info, isTold: isTold)
+  }
+
+  /// Tells of an event that is in the security log already.
+  mutating func tellSecurityEvent(_ type: String, _ info: String? = nil, isTold: Bool = false) {
     log(.notice, "security event \(type)" + (info.map { ": \($0)" } ?? ""))
     guard isTold || Self.criticalEvents.contains(type) else { return }
     let info = info.map { String($0.unicodeScalars.prefix(255)) }

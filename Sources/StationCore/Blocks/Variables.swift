@@ -105,6 +105,7 @@ extension Station {
     case Setting.sampledTxUpdatedInterval, Setting.sampledTxEndedInterval:
       for index in evses.indices where evses[index].transaction != nil { startSampling(at: index) }
     case Setting.alignedInterval, Setting.alignedTxEndedInterval: scheduleAlignedData()
+    case Setting.diagnosticsLogMaxBytes: tellLogBound()
     case Setting.monitoringEnabled, Setting.offlineQueuingSeverity, Setting.queueAllMessages:
       monitoring.mustLook = true
     default: break

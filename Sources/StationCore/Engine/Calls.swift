@@ -160,6 +160,7 @@ extension Station {
     case .failure(let failure):
       if case .events = outstanding.purpose {
         // The CSMS has it and does not want it.
+        eventsDelivered()
         return log(.warning, "NotifyEvent refused: \(failure.text)")
       }
       failed(outstanding.purpose, action: outstanding.action, failure.text)
@@ -222,7 +223,8 @@ extension Station {
       case .outbox(let id): try delivered(id, payload)
       case .signCertificate: signingAnswered(try SignCertificateResponse.decode(payload, version: .v201))
       case .notifyReport: reportPartDelivered()
-      case .report, .status, .events: break
+      case .events: eventsDelivered()
+      case .report, .status: break
       }
     } catch {
       failed(purpose, action: action, "invalid answer: \(error.code.rawValue) at \(error.path): \(error.message)")

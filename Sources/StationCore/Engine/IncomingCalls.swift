@@ -56,6 +56,8 @@ extension Station {
       if tooLong(payload, Setting.bytesPerSendLocalList, call) { return }  // D01.FR.11
       decode(payload, call) { $0.sendLocalList($1, call) }
     case GetLocalListVersionRequest.action: decode(payload, call) { $0.getLocalListVersion($1, call) }
+    case GetLogRequest.action: decode(payload, call) { $0.getLog($1, call) }
+    case CustomerInformationRequest.action: decode(payload, call) { $0.customerInformation($1, call) }
     case DataTransferRequest.action: decode(payload, call) { $0.dataTransfer($1, call) }
     default:
       if OCPPAction.isKnown(call.action, version: .v201) {

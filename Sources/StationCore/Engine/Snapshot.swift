@@ -69,6 +69,20 @@ public struct StationSnapshot: Hashable, Sendable {
   public var clockSource: ClockSource
   /// False while the ledger cannot be written.
   public var storageIsHealthy: Bool
+  /// The upload of a log that is under way.
+  public var logUpload: Upload?
+
+  public struct Upload: Hashable, Sendable {
+    public var requestId: Int
+    public var type: String
+    public var file: String
+    /// The last status that was told.
+    public var status: String
+    public var bytes: Int
+    /// Bytes that the server has in this attempt.
+    public var sent: Int
+    public var attemptsLeft: Int
+  }
   public var firmware: Firmware?
 }
 
@@ -82,6 +96,12 @@ extension Station {
       evses: evses.indices.map { snapshot(at: $0) }, mainMeter: mainMeter.fresh(at: now),
       queuedMessages: outbox.messages.count, queuedBytes: outbox.bytes, thinnedMessages: outbox.thinned,
       undeliveredMessages: undelivered.total, clockSource: clock.source, storageIsHealthy: !storage.isFailing,
+      logUpload: logs.upload.map { upload in
+        StationSnapshot.Upload(
+          requestId: upload.requestId, type: upload.type.rawValue, file: upload.file, status: upload.status.rawValue,
+          bytes: upload.bytes, sent: Int(transfers.active[.log]?.done ?? 0),
+          attemptsLeft: upload.attemptsLeft)
+      },
       firmware: firmware.update.map { update in
         let transfer = transfers.active[.firmware]
         return StationSnapshot.Firmware(

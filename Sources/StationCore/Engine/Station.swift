@@ -47,6 +47,8 @@ public struct Station: Sendable {
   var transfers = Transfers()
   var firmware: FirmwareManagement
   var undelivered: Undelivered
+  public internal(set) var securityLog: SecurityLog
+  var logs: Logs
   /// Tolerated deviations of the CSMS, counted since the start.
   public internal(set) var quirks: [Quirk: Int] = [:]
   /// What the ledger said of damage at the start.
@@ -78,6 +80,11 @@ public struct Station: Sendable {
       restoring: start.ledger.records[.undelivered] ?? [:],
       counters: start.ledger.records[.station]?[StationRecord.undelivered.rawValue].flatMap { try? JSONValue.parse($0) }
     )
+    let station = start.ledger.records[.station] ?? [:]
+    securityLog = SecurityLog(
+      restoring: start.ledger.records[.securityLog] ?? [:],
+      state: station[StationRecord.securityLog.rawValue].flatMap { try? JSONValue.parse($0) })
+    logs = Logs(restoring: station)
     certificates = start.certificates
     certificateManagement = CertificateManagement(
       told: start.ledger.records[.station]?[StationRecord.expiryTold.rawValue])
@@ -118,6 +125,7 @@ public struct Station: Sendable {
     case .link(let event): linkChanged(event)
     case .hardware(let event): hardwareReported(event)
     case .certificates(let id, let reply, let inventory): certificatesAnswered(id, reply, inventory)
+    case .logs(let id, let reply): logsAnswered(id, reply)
     case .transfer(let id, let event): transferTold(id, event)
     case .installer(let id, let reply): installerAnswered(id, reply)
     case .network(let online): networkChanged(online: online)
@@ -188,7 +196,10 @@ public struct Station: Sendable {
       .notice,
       "station \(connection.identity) starts: \(evses.count) EVSE\(evses.count == 1 ? "" : "s"), "
         + "\(outbox.messages.count) queued messages")
+    tellLogBound()
     rebaseEarlierBoots()
+    verifySecurityLog()
+    recordSecurityEvent(startEvent, nil, isLate: true)
     initializeStatus()
     initializeCacheVariables()
     updateListVariables()
@@ -199,6 +210,8 @@ public struct Station: Sendable {
     startResumeTimers()
     startMonitors()
     scheduleAlignedData()
+    resumeLogUpload()
+    clearAgain()
     askWhatRuns()
     connect()
   }
@@ -240,6 +253,7 @@ public struct Station: Sendable {
     case .monitorState: monitorStateDue()
     case .reset: break  // `finishStopping` looks at `restartIsReady`
     case .masterPass: masterPassTimedOut()
+    case .logUpload: startLogUpload()
     case .firmware, .firmwareTrial: break  // `settleFirmware` looks at what is due
     case .installer: whatRunsIsUnknown()
     default:
@@ -319,6 +333,7 @@ extension TimerID {
   static let reset = TimerID("reset")
   static let monitors = TimerID("monitors")
   static let monitorState = TimerID("monitorState")
+  static let logUpload = TimerID("logUpload")
 
   static let evConnectionName = "evConnection"
   static let evReadyName = "evReady"

@@ -26,6 +26,7 @@ struct Storage: Sendable {
     case availability(key: String, operative: Bool)
     case cache(AuthorizationCache)
     case localList(LocalAuthorizationList)
+    case customer(AuthorizationCache, Undelivered)
     case monitoring(Monitoring.Undo)
     /// The update that was under way, and what had been told.
     case firmware(FirmwareUpdate?, last: FirmwareManagement.Told?)
@@ -65,6 +66,12 @@ enum StationRecord: String, CaseIterable {
   case rootRenewal
   /// What was told of certificates that expire.
   case expiryTold
+  /// Where the security log begins and ends.
+  case securityLog
+  /// The upload of a log that is under way.
+  case logUpload
+  /// Identifiers of customers that are not yet cleared everywhere.
+  case customerClear
   /// `FirmwareManagement`: the update under way, and what was told last.
   case firmware
 }
@@ -94,6 +101,9 @@ extension Station {
     case .certificateRenewal: return network.certificate?.json.bytes
     case .rootRenewal: return network.root?.json.bytes
     case .expiryTold: return certificateManagement.toldRecord
+    case .securityLog: return securityLog.state.bytes
+    case .logUpload: return logs.upload?.json.bytes
+    case .customerClear: return logs.clearRecord
     case .firmware: return firmware.record
     }
   }
@@ -150,6 +160,7 @@ extension Station {
     case .send(let frame): unsent(frame)
     case .connect: notConnected()
     case .certificates(let id, _): certificateWorkRefused(id)
+    case .logs(let id, _): logWorkRefused(id)
     case .transfer(let id, let request): transferRefused(id, request)
     case .installer(let id, _): installerNotAsked(id)
     case .hardware(.contactor(let id, _)):
@@ -194,6 +205,10 @@ extension Station {
     case .localList(let before):
       localList = before
       updateListVariables()
+    case .customer(let before, let given):
+      authorizationCache = before
+      initializeCacheVariables()
+      undelivered = given
     case .monitoring(let undo):
       monitoring.take(back: undo)
       watchMonitored()
@@ -279,6 +294,7 @@ extension Station {
     case .undelivered: return undelivered.record(key)?.bytes
     case .authorizationCache: return authorizationCache.record(key)
     case .localList: return localList.record(key)
+    case .securityLog: return securityLog.record(key)
     case .monitor: return monitoring.record(key, in: model)
     }
   }

@@ -59,14 +59,27 @@ struct Undelivered: Sendable {
     return entries
   }
 
+  /// Blots out a customer. Returns the keys of the entries that changed.
+  mutating func blot(_ identifiers: CustomerIdentifiers) -> [String] {
+    var changed: [String] = []
+    for index in entries.indices where identifiers.isIn(entries[index].record) {
+      let record = identifiers.blotted(entries[index].record)
+      let size = record.bytes.count
+      bytes += size - entries[index].size
+      entries[index].record = record
+      entries[index].size = size
+      changed.append(entries[index].key)
+    }
+    return changed
+  }
+
   func record(_ key: String) -> JSONValue? { entries.first { $0.key == key }?.record }
 }
 
 extension Station {
   /// Keeps a message that is not tried any more.
   mutating func keepUndelivered(_ message: QueuedMessage, _ why: String) {
-    let digits = String(message.id)
-    let key = String(repeating: "0", count: max(0, 19 - digits.count)) + digits
+    let key = LedgerCollection.key(message.id)
     let record = JSONValue.object([
       JSONMember(name: "action", value: .string(message.action)),
       JSONMember(name: "messageId", value: .string(message.messageID)),

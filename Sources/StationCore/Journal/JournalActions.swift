@@ -14,6 +14,8 @@ extension Action {
     case .hardware(let command): return .members(["hardware": command.journal])
     case .certificates(let id, let request):
       return .tagged("certificates", ["id": .integer(id), "request": request.journal])
+    case .logs(let id, let request):
+      return .tagged("logs", ["id": .integer(id), "request": request.journal])
     case .transfer(let id, let request):
       return .tagged("transfer", ["id": .integer(id), "request": request.journal])
     case .installer(let id, let request):
@@ -53,6 +55,9 @@ extension Action {
       let fields = try tagged.fields()
       self = .certificates(
         id: try fields.int64("id"), try CertificateRequest(journal: fields.value("request")))
+    case "logs":
+      let fields = try tagged.fields()
+      self = .logs(id: try fields.int64("id"), try LogRequest(journal: fields.value("request")))
     case "transfer":
       let fields = try tagged.fields()
       self = .transfer(id: try fields.int64("id"), try TransferRequest(journal: fields.value("request")))

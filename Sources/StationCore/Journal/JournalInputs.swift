@@ -11,6 +11,7 @@ extension Input {
     case .certificates(let id, let reply, let inventory):
       return .tagged(
         "certificates", ["id": .integer(id), "reply": reply.journal, "inventory": inventory.journal])
+    case .logs(let id, let reply): return .tagged("logs", ["id": .integer(id), "reply": reply.journal])
     case .transfer(let id, let event):
       return .tagged("transfer", ["id": .integer(id), "event": event.journal])
     case .installer(let id, let reply):
@@ -41,6 +42,9 @@ extension Input {
       self = .certificates(
         id: try fields.int64("id"), try CertificateReply(journal: fields.value("reply")),
         try CertificateInventory(journal: JournalFields(fields.value("inventory"), "in.certificates.inventory")))
+    case "logs":
+      let fields = try tagged.fields()
+      self = .logs(id: try fields.int64("id"), try LogReply(journal: fields.value("reply")))
     case "transfer":
       let fields = try tagged.fields()
       self = .transfer(id: try fields.int64("id"), try TransferEvent(journal: fields.value("event")))

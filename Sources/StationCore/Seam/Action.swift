@@ -18,6 +18,8 @@ public enum Action: Hashable, Sendable {
   case hardware(HardwareCommand)
   /// Work on certificates and keys; answered by `Input.certificates` of the same id.
   case certificates(id: Int64, CertificateRequest)
+  /// Work on the logs; answered by `Input.logs` of the same id.
+  case logs(id: Int64, LogRequest)
   /// Fetch or bring a file; `start` is answered by `Input.transfer` of the same id.
   case transfer(id: Int64, TransferRequest)
   /// Install firmware, or ask about it; answered by `Input.installer` of the same id.

@@ -49,6 +49,8 @@ public enum Input: Hashable, Sendable {
   case hardware(HardwareEvent)
   /// A certificate request was carried out, or not; with what there is now.
   case certificates(id: Int64, CertificateReply, CertificateInventory)
+  /// A log request was carried out, or not.
+  case logs(id: Int64, LogReply)
   /// A file transfer goes on, or has ended.
   case transfer(id: Int64, TransferEvent)
   /// The installer goes on, or has answered.

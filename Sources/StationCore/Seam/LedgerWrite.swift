@@ -17,8 +17,18 @@ public enum LedgerCollection: String, Hashable, Sendable, CaseIterable {
   case localList
   /// Messages that the station had to give up (E13.FR.04), for export; key: the outbox id.
   case undelivered
+  /// The security log; key: the number of the entry, in equal length.
+  case securityLog
   /// Monitors set by the CSMS, and what is not as the component files say of the others; key: the id.
   case monitor
+}
+
+extension LedgerCollection {
+  /// A key for a number, of equal length, so that keys sort as the numbers do.
+  static func key(_ number: Int64) -> String {
+    let digits = String(number)
+    return String(repeating: "0", count: max(0, 19 - digits.count)) + digits
+  }
 }
 
 /// A message that waits in the outbox until the CSMS has answered it.

@@ -1,3 +1,4 @@
+import Foundation
 import SimulatedWorld
 import Testing
 
@@ -57,6 +58,41 @@ struct SimulationTests {
     #expect(coverage["billsChecked"] > 5)
     #expect(coverage["undelivered"] == 0)
     #expect(coverage["powerCuts"] + coverage["commitsFailed"] + coverage["linkLosses"] == 0)
+  }
+
+  /// The meter is broken again and again, and the link flaps: at no hour of a week the log takes more of the disk than its
+  /// bound, and it ends with what came last.
+  @Test func aWeekOfFaultsStaysWithinTheBoundOfTheLogs() throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("week-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let logs = folder.appendingPathComponent("logs")
+    let bound = 512 << 10
+    func files() -> [URL] {
+      ((try? FileManager.default.contentsOfDirectory(at: logs, includingPropertiesForKeys: [.fileSizeKey])) ?? [])
+        .sorted { $0.path < $1.path }
+    }
+    func number(_ file: URL) -> Int { Int(file.lastPathComponent.filter(\.isNumber)) ?? 0 }
+    var options = SimulationOptions(seed: 4711, hours: 7 * 24, faults: [.meter, .network])
+    options.logs = (logs.path, bound)
+    var largest = 0
+    var hours = 0
+    let simulation = try #require(Self.simulation)
+    let result = try simulation.run(
+      options,
+      progress: { _ in
+        hours += 1
+        let size = files().reduce(0) { $0 + ((try? $1.resourceValues(forKeys: [.fileSizeKey]).fileSize) ?? 0) }
+        largest = max(largest, size)
+      })
+    try expectSound(result)
+    #expect(hours >= 7 * 24)
+    #expect(largest <= bound)
+    #expect(largest > bound / 2)
+    #expect(result.coverage["linkLosses"] > 50)
+    #expect(result.coverage["meterFaults"] > 50)
+    // It has gone round more than twice.
+    #expect((files().map(number).max() ?? 0) > 2 * files().count)
   }
 
   /// Each seeded bug is found, in worlds in which the core itself passes.

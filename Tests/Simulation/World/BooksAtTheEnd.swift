@@ -4,6 +4,7 @@ import StationCore
 extension Books {
   /// Everything has had its time to reach the CSMS.
   func checkEnd() {
+    if let problem = world.core.securityLog.problems.first { world.violated("security log", problem) }
     for id in order { if let transaction = transactions[id] { check(transaction) } }
     for index in world.site.bays.indices {
       let loose = world.site.delivered(index) - accountedEnergy(index + 1)

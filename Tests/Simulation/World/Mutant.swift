@@ -53,6 +53,7 @@ struct Mutant: StationHandle {
   }
 
   var snapshot: StationSnapshot { station.snapshot }
+  var securityLog: SecurityLog { station.securityLog }
   var model: DeviceModel { station.model }
 
   mutating func handle(_ input: Input, at now: StationTime) -> [Action] {

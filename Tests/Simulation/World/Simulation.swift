@@ -1,4 +1,5 @@
 import DeviceModel
+import Logs
 import StationCore
 
 /// What to simulate.
@@ -7,6 +8,9 @@ public struct SimulationOptions: Sendable {
   public var hours: Int64
   public var faults: Set<FaultFamily>
   public var mutation: Mutation?
+  /// Where the diagnostics log is written, with its bound in bytes, in a world in which the chosen faults are frequent;
+  /// its parent must exist.
+  public var logs: (directory: String, bound: Int)?
 
   public init(seed: UInt64, hours: Int64 = 24, faults: Set<FaultFamily> = Set(FaultFamily.allCases)) {
     self.seed = seed
@@ -63,11 +67,18 @@ public struct Simulation: Sendable {
   ) throws(SimulationError) -> SimulationResult {
     var scenario = Scenario(seed: options.seed, hours: options.hours, faults: options.faults)
     scenario.addOutboxSettings(of: try load(scenario.folder, [:]))
+    if let logs = options.logs {
+      scenario.settings["InternalCtrlr/DiagnosticsLogMaxBytes"] = String(logs.bound)
+      for family in scenario.faults { scenario.faultMean[family] = 20 * .minute }
+    }
     let model = try load(scenario.folder, scenario.settings)
     let mutation = options.mutation
     let world = World(scenario, model: model, mutation: mutation, recorder: recorder) { start, now in
       if let mutation { return Mutant(start, at: now, mutation) }
       return Station(start, at: now)
+    }
+    if let logs = options.logs {
+      world.logs = LogStore(directory: logs.directory, transfers: logs.directory + "-uploads", bound: logs.bound)
     }
     let violation = world.run(progress: progress)
     return SimulationResult(

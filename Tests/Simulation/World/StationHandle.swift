@@ -6,6 +6,7 @@ public protocol StationHandle {
   mutating func handle(_ input: Input, at now: StationTime) -> [Action]
   var snapshot: StationSnapshot { get }
   var model: DeviceModel { get }
+  var securityLog: SecurityLog { get }
 }
 
 extension Station: StationHandle {}

@@ -1,4 +1,5 @@
 import DeviceModel
+import Logs
 import OCPP
 import StationCore
 
@@ -48,6 +49,8 @@ final class World {
   /// FNV-1a of all that became visible: frames, commits, hardware commands.
   private(set) var digest: UInt64 = 0xCBF2_9CE4_8422_2325
   var recorder: Recorder?
+  /// The diagnostics log, written as the runtime writes it, where a run is to show what it takes of a disk.
+  var logs: LogStore?
 
   init(
     _ scenario: Scenario, model: DeviceModel, mutation: Mutation?, recorder: Recorder?,
@@ -212,6 +215,7 @@ final class World {
     coverage.count("inputs")
     books.before(input)
     let actions = core.handle(input, at: stationTime)
+    if case .link(.message(let frame)) = input { logFrame(frame, "in") }
     record(input, actions)
     checkSilence(actions)
     books.produced(actions)
@@ -260,12 +264,14 @@ final class World {
 
   private func perform(_ action: Action) {
     switch action {
-    case .commit, .controlReply, .event, .log: break
+    case .commit, .controlReply, .event: break
+    case .log(let level, let text): log(level, text)
     case .connect: network.connect()
     case .disconnect(let code, let reason): network.disconnect(code, reason)
     case .send(let frame):
       mix(frame)
       books.sent(frame)
+      logFrame(frame, "out")
       network.send(frame)
     case .confirm: inputs.append(.stored)
     case .ping: network.ping()
@@ -274,6 +280,8 @@ final class World {
       site.execute(command)
     case .certificates(let id, _):
       inputs.append(.certificates(id: id, .failed("the simulation has no certificates"), CertificateInventory()))
+    case .logs(let id, let request):
+      inputs.append(.logs(id: id, logs?.carryOut(request) ?? .failed("the simulation has no logs")))
     case .transfer(let id, .start):
       inputs.append(.transfer(id: id, .ended(.failed(.network, "the simulation has no file servers"))))
     case .transfer: break
@@ -303,6 +311,21 @@ final class World {
       self.give(.timer(id))
     }
   }
+
+  // MARK: The diagnostics log, line by line as the runtime writes it
+
+  private func logFrame(_ frame: [UInt8], _ direction: String) {
+    guard let logs else { return }
+    logs.append([Array(#"{"ts":"\#(logTime)","dir":"\#(direction)","frame":"#.utf8) + frame + Array("}".utf8)])
+  }
+
+  private func log(_ level: LogLevel, _ text: String) {
+    guard let logs, level >= .info else { return }
+    let text = JSONValue.string(text).text
+    logs.append([Array(#"{"ts":"\#(logTime)","level":"\#(level)","text":\#(text)}"#.utf8)])
+  }
+
+  private var logTime: String { DateTime(unixMilliseconds: stationTime.wall).description }
 
   // MARK: What is wrong, and what was seen
 

@@ -46,6 +46,15 @@ final class StationBench {
   private(set) var certificateRequests: [CertificateRequest] = []
   /// Ledger and folder after each change of one of them.
   private(set) var history: [(ledger: LedgerSnapshot, certificates: [InstalledCertificate])] = []
+  /// What the logs answer; `nil` leaves the request open.
+  var logs: (LogRequest) -> LogReply? = { request in
+    switch request {
+    case .bound, .erase: .done
+    case .prepare: .prepared(bytes: 1000)
+    case .customer: .customer(lines: [], count: 0, problems: [])
+    }
+  }
+  private(set) var logRequests: [(id: Int64, request: LogRequest)] = []
   private var nextID = 1
   /// What runs, as the installer says at once; `nil`: it does not answer.
   var running: RunningFirmware?
@@ -185,6 +194,9 @@ final class StationBench {
         return []
       }
       return [carryOut(id, request)]
+    case .logs(let id, let request):
+      logRequests.append((id, request))
+      return logs(request).map { [.logs(id: id, $0)] } ?? []
     case .transfer(let id, let request): transferRequests.append((id, request))
     case .installer(let id, let request):
       installerRequests.append((id, request))

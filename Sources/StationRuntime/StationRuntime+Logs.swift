@@ -1,0 +1,38 @@
+import Ledger
+import Logs
+import NIOCore
+import StationCore
+
+/// Work on the logs that the core asks for.
+extension StationRuntime {
+  func carryOut(_ id: Int64, _ request: LogRequest) {
+    let bound = NIOLoopBound(self, eventLoop: loop)
+    let loop = self.loop
+    if request == .erase {
+      return ledger.erase { failure in
+        let reply = failure.map { LogReply.failed($0.text) } ?? .done
+        loop.execute { bound.value.answer(id, reply) }
+      }
+    }
+    guard let diagnostics else { return answer(id, .failed("there is no diagnostics log")) }
+    var problems: [String] = []
+    if case .customer(let identifiers, true, _) = request {
+      if let problem = messageLog?.clear(CustomerIdentifiers(identifiers)) { problems.append(problem) }
+      // A recording without its tokens would not replay.
+      if let problem = journal?.discard("customer information is cleared") { problems.append(problem) }
+    }
+    let found = problems
+    diagnostics.carryOut(request) { reply in
+      var reply = reply
+      if case .customer(let lines, let count, let others) = reply {
+        reply = .customer(lines: lines, count: count, problems: found + others)
+      }
+      loop.execute { [reply] in bound.value.answer(id, reply) }
+    }
+  }
+
+  private func answer(_ id: Int64, _ reply: LogReply) {
+    guard !isEnding else { return }
+    give(.logs(id: id, reply))
+  }
+}
