@@ -112,7 +112,7 @@ extension Station {
       // F06.FR.16: nothing is ever being downloaded or installed.
       self.call(FirmwareStatusNotificationRequest(status: .idle), requested: true)
     case .signChargingStationCertificate:
-      guard canWork() else { return finish(.rejected) }
+      guard canWork(), !keepsKeyInToken() else { return finish(.rejected) }
       finish(.accepted)
       startSigning(isRequested: true)  // A02.FR.02
     default: finish(.notImplemented)  // F06.FR.08
