@@ -261,7 +261,7 @@ final class World {
   private func perform(_ action: Action) {
     switch action {
     case .commit, .controlReply, .event, .log: break
-    case .connect: network.connect()
+    case .connect(let request): network.connect(request)
     case .disconnect(let code, let reason): network.disconnect(code, reason)
     case .send(let frame):
       mix(frame)
