@@ -62,7 +62,7 @@ let package = Package(
     .target(
       name: "CSMSLink",
       dependencies: nio + [
-        "OCPP", "StationCore", "Certificates", "COpenSSL",
+        "OCPP", "StationCore", "Certificates", "COpenSSL", "Threads",
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOWebSocket", package: "swift-nio"),
       ], swiftSettings: small),
@@ -147,6 +147,8 @@ let package = Package(
     .testTarget(
       name: "HardwareTests", dependencies: ["Hardware", "StationCore", "DeviceModel", "OCPP", "CRelay", "Threads"],
       swiftSettings: settings),
+    .executableTarget(
+      name: "tls-drill", dependencies: ["COpenSSL", "CTLSPeer"], path: "Tests/Support/tls-drill", cSettings: c),
     .executableTarget(
       name: "relayd-fake", dependencies: ["CRelay"], path: "Tests/Support/relayd-fake", cSettings: c),
     .testTarget(

@@ -26,7 +26,8 @@ import StationCore
 /// Threads and ownership
 /// - A link belongs to the one event loop it was made with. All calls must come on it (checked), and `onEvent` is called
 ///   on it. There is no other thread: no Swift concurrency, no shared event-loop group. Only a host *name* is resolved on
-///   a thread of NIO's resolver, because `getaddrinfo` blocks; an IP address needs none.
+///   a thread of NIO's resolver, because `getaddrinfo` blocks; an IP address needs none; and the client certificate's key
+///   is opened on one, because a token may take its time.
 /// - `onEvent` is never called from inside `connect`, `send`, `ping` or `disconnect`: events that they cause come in a
 ///   later turn of the loop. So the runtime may execute a list of actions without being called back in the middle of it,
 ///   and may call the link from `onEvent`.
@@ -41,6 +42,7 @@ public final class CSMSLink {
   private let limits: LinkLimits
   private let files: TLSFiles?
   private let sessions = TLSSessionCache()
+  private let identities = IdentityOpener()
   private let onEvent: (LinkEvent) -> Void
   private var connection: Connection?
   /// How many of the public calls are on the stack.
@@ -72,7 +74,7 @@ public final class CSMSLink {
         return
       }
       let connection = Connection(
-        request, eventLoop: eventLoop, limits: limits, files: files, sessions: sessions
+        request, eventLoop: eventLoop, limits: limits, files: files, sessions: sessions, identities: identities
       ) { self.heard($0) }
       self.connection = connection
       connection.start()

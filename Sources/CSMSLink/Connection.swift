@@ -14,7 +14,7 @@ import StationCore
 /// Confined to the event loop; its handlers belong to it alone.
 final class Connection {
   private enum Phase {
-    /// DNS and TCP.
+    /// The client certificate's key, DNS and TCP.
     case connecting
     /// The HTTP upgrade; TLS too, when there is some, since its handler holds the request back until it is done.
     case handshaking
@@ -29,6 +29,7 @@ final class Connection {
   private let limits: LinkLimits
   private let files: TLSFiles?
   private let sessions: TLSSessionCache
+  private let identities: IdentityOpener
   private let report: (LinkEvent) -> Void
   private var tls: TLSHandler?
   private var phase = Phase.connecting
@@ -42,13 +43,14 @@ final class Connection {
 
   init(
     _ request: ConnectionRequest, eventLoop: any EventLoop, limits: LinkLimits, files: TLSFiles?,
-    sessions: TLSSessionCache, report: @escaping (LinkEvent) -> Void
+    sessions: TLSSessionCache, identities: IdentityOpener, report: @escaping (LinkEvent) -> Void
   ) {
     self.request = request
     self.eventLoop = eventLoop
     self.limits = limits
     self.files = files
     self.sessions = sessions
+    self.identities = identities
     self.report = report
     assembler = MessageAssembler(maxMessageSize: max(request.maxMessageSize, 1))
   }
@@ -63,14 +65,19 @@ final class Connection {
       return end(.connectFailed(error.text))
     }
     if let problem = problemOfRequest { return end(.connectFailed(problem)) }
+    let timeout = TimeAmount.milliseconds(min(max(request.timeout, 1), 3_600_000))
+    setTimer(timeout) { $0.end(.timedOut) }
+    guard let files, Transport.needsIdentity(request, endpoint) else { return connect(endpoint, timeout, nil) }
+    identities.open(files, request.tls, on: eventLoop) { self.connect(endpoint, timeout, $0) }
+  }
+
+  private func connect(_ endpoint: Endpoint, _ timeout: TimeAmount, _ identity: IdentityOpener.Answer?) {
+    guard case .connecting = phase else { return }
     do {
-      tls = try Transport(request, endpoint, files: files, sessions: sessions).tls
+      tls = try Transport(request, endpoint, files: files, sessions: sessions, identity: identity).tls
     } catch {
       return end(error.reason)
     }
-
-    let timeout = TimeAmount.milliseconds(min(max(request.timeout, 1), 3_600_000))
-    setTimer(timeout) { $0.end(.timedOut) }
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let bootstrap = ClientBootstrap(group: eventLoop)
       .channelOption(.tcpOption(.tcp_nodelay), value: 1)

@@ -38,33 +38,34 @@ struct TLSTrust {
 }
 
 /// The client certificate of one connection with its key.
-struct TLSIdentity {
+struct TLSIdentity: Sendable {
   var own: CertificateFolder.Own
   var key: PrivateKey
   var fingerprint: String { own.leaf.fingerprint }
 
   /// - Parameter fingerprint: the one to take; `nil`: the newest that is valid, else the newest, since an expired one is
-  ///   still shown (A00.FR.430).
-  /// - Throws: when there is none, or its key cannot be opened.
+  ///   still shown (A00.FR.430). One whose key cannot be opened gives way to the next.
+  /// - Throws: when there is none, or no key can be opened.
   init(_ files: TLSFiles, fingerprint: String?, time: VerificationTime) throws(TLSError) {
     let contents = files.folder.own(.chargingStation)
-    let found: CertificateFolder.Own?
-    if let fingerprint {
-      found = contents.certificates.first { $0.leaf.fingerprint == fingerprint }
-    } else {
-      found = contents.certificates.first { $0.leaf.isValid(at: time) } ?? contents.certificates.first
+    let valid = contents.certificates.filter { $0.leaf.isValid(at: time) }
+    let candidates =
+      fingerprint.map { fingerprint in contents.certificates.filter { $0.leaf.fingerprint == fingerprint } }
+      ?? valid + contents.certificates.filter { !$0.leaf.isValid(at: time) }
+    var problem: String?
+    for candidate in candidates {
+      do throws(PrivateKeyError) {
+        key = try PrivateKey(path: "\(files.folder.path)/\(candidate.keyFile)", password: files.keyPassword)
+        own = candidate
+        return
+      } catch {
+        problem = problem ?? error.text
+      }
     }
-    guard let found else {
-      let which = fingerprint.map { "with fingerprint \($0) " } ?? ""
-      let problem = contents.problems.first.map { ": \($0)" } ?? ""
-      throw TLSError(.noClientCertificate, "no client certificate \(which)is in client/csms\(problem)")
-    }
-    own = found
-    do throws(PrivateKeyError) {
-      key = try PrivateKey(path: "\(files.folder.path)/\(found.keyFile)", password: files.keyPassword)
-    } catch {
-      throw TLSError(.noClientCertificate, error.text)
-    }
+    if let problem { throw TLSError(.noClientCertificate, problem) }
+    let which = fingerprint.map { "with fingerprint \($0) " } ?? ""
+    let other = contents.problems.first.map { ": \($0)" } ?? ""
+    throw TLSError(.noClientCertificate, "no client certificate \(which)is in client/csms\(other)")
   }
 }
 

@@ -11,12 +11,15 @@ struct Transport {
   /// `nil` without TLS.
   let tls: TLSHandler?
 
-  /// Reads certificates and keys, which are few and small; a key in a token is looked up there.
-  /// - Parameter files: `nil` when there is no certificate directory.
+  /// Reads certificates, which are few and small.
+  /// - Parameters:
+  ///   - files: `nil` when there is no certificate directory.
+  ///   - identity: what `IdentityOpener` made of the client certificate, where one is needed.
   /// - Throws: why there can be no connection: a scheme that does not go with the security profile (OCPP 2.0.1 Part 2, A00),
   ///   or TLS that has nothing to verify with or to show.
   init(
-    _ request: ConnectionRequest, _ endpoint: Endpoint, files: TLSFiles?, sessions: TLSSessionCache
+    _ request: ConnectionRequest, _ endpoint: Endpoint, files: TLSFiles?, sessions: TLSSessionCache,
+    identity: IdentityOpener.Answer?
   ) throws(Refusal) {
     let profile = request.securityProfile
     switch (profile, endpoint.scheme) {
@@ -28,7 +31,7 @@ struct Transport {
       throw Refusal(.unsupported("security profile \(profile) needs TLS, but the URL says ws://"))
     case (2...3, .wss):
       do throws(TLSError) {
-        tls = TLSHandler(try Self.client(request, endpoint, files, sessions))
+        tls = TLSHandler(try Self.client(request, endpoint, files, sessions, identity))
       } catch {
         throw Refusal(.tls(error.failure, error.text))
       }
@@ -43,20 +46,24 @@ struct Transport {
   }
 
   private static func client(
-    _ request: ConnectionRequest, _ endpoint: Endpoint, _ files: TLSFiles?, _ sessions: TLSSessionCache
+    _ request: ConnectionRequest, _ endpoint: Endpoint, _ files: TLSFiles?, _ sessions: TLSSessionCache,
+    _ identity: IdentityOpener.Answer?
   ) throws(TLSError) -> TLSClient {
     guard let files else {
       throw TLSError(.noRoots, "there is no certificate directory, so the CSMS cannot be verified")
     }
     let options = request.tls
-    let time = options.time ?? .known(machineTime)
     return try TLSClient(
-      endpoint: endpoint, options: options, time: time,
-      trust: TLSTrust(files.folder, withoutRoot: options.withoutRoot),
-      identity: request.securityProfile == 3
-        ? TLSIdentity(files, fingerprint: options.clientCertificate, time: time) : nil,
-      sessions: sessions)
+      endpoint: endpoint, options: options, time: verificationTime(options),
+      trust: TLSTrust(files.folder, withoutRoot: options.withoutRoot), identity: identity?.get(), sessions: sessions)
   }
+
+  /// A client certificate is shown, and its key has to be opened first.
+  static func needsIdentity(_ request: ConnectionRequest, _ endpoint: Endpoint) -> Bool {
+    request.securityProfile == 3 && endpoint.scheme == .wss
+  }
+
+  static func verificationTime(_ options: TLSOptions) -> VerificationTime { options.time ?? .known(machineTime) }
 
   /// The machine's wall clock, milliseconds.
   private static var machineTime: Int64 {

@@ -54,6 +54,7 @@ extension CertificateFolder.Reading {
       for own in own[kind] ?? [] {
         var entry = installed(own.leaf, kind, issuer: issuer(of: own.leaf, in: own.others))
         entry.children = children(of: own).map { $0.hashData(.sha256, issuer: issuer(of: $0, in: own.others)) }
+        entry.keyIsInToken = own.keyIsInToken
         some.append(entry)
       }
       // The sort is not stable by itself: the fingerprint decides.

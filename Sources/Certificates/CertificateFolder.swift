@@ -36,6 +36,8 @@ public struct CertificateFolder: Hashable, Sendable {
     /// Paths in the folder.
     public var certificateFile: String
     public var keyFile: String
+    /// The key is in a token: `keyFile` only names it.
+    public var keyIsInToken: Bool
   }
 
   /// The station's own certificates of one kind.
@@ -133,7 +135,9 @@ public struct CertificateFolder: Hashable, Sendable {
       }
       guard !contents.certificates.contains(where: { $0.leaf == leaf }) else { continue }
       contents.certificates.append(
-        Own(leaf: leaf, others: Array(list.certificates.dropFirst()), certificateFile: file, keyFile: keyFile))
+        Own(
+          leaf: leaf, others: Array(list.certificates.dropFirst()), certificateFile: file, keyFile: keyFile,
+          keyIsInToken: KeyFile.namesToken("\(path)/\(keyFile)")))
     }
     contents.certificates.sort {
       ($0.leaf.notBefore, $0.certificateFile) > ($1.leaf.notBefore, $1.certificateFile)

@@ -9,15 +9,15 @@ extension CertificateReport {
       if entry.role != last { lines.append("\(entry.role.text):") }
       last = entry.role
       lines.append("  \(Self.printable(entry.subject))")
-      var line = "    until \(Self.date(entry.notAfter)), \(Self.state(of: entry))"
-      if let notBefore = entry.notBefore { line = "    from \(Self.date(notBefore))" + line.dropFirst(3) }
-      lines.append(line)
+      lines.append(
+        "    from \(Self.date(entry.notBefore)) until \(Self.date(entry.notAfter)), \(Self.state(of: entry))")
       lines.append("    \(entry.state == .expired ? "now" : "then"): \(entry.breaks)")
       var details: [String] = []
       if let key = entry.key { details.append(key) }
       if let signature = entry.signature { details.append(signature) }
       if let issuer = entry.issuer, issuer != entry.subject { details.append("signed by \(Self.printable(issuer))") }
       if let file = entry.file { details.append(Self.printable(file)) }
+      if let seen = entry.seen { details.append("seen \(DateTime(unixMilliseconds: seen))") }
       if !details.isEmpty { lines.append("    " + details.joined(separator: ", ")) }
     }
     if entries.isEmpty { lines.append("no certificates") }
@@ -40,10 +40,11 @@ extension CertificateReport {
       ("kind", .string(entry.role.text)), ("file", entry.file.map { .string($0) }), ("subject", .string(entry.subject)),
       ("issuer", entry.issuer.map { .string($0) }), ("fingerprint", entry.fingerprint.map { .string($0) }),
       ("key", entry.key.map { .string($0) }), ("signature", entry.signature.map { .string($0) }),
-      ("validFrom", entry.notBefore.map { .string(DateTime(unixMilliseconds: $0).description) }),
+      ("validFrom", .string(DateTime(unixMilliseconds: entry.notBefore).description)),
       ("validTo", .string(DateTime(unixMilliseconds: entry.notAfter).description)),
       ("daysLeft", .int(Int(entry.daysLeft))), ("state", .string(entry.state.rawValue)),
       ("breaks", .string(entry.breaks)),
+      ("seen", entry.seen.map { .string(DateTime(unixMilliseconds: $0).description) }),
     ]
     return .object(members.compactMap { name, value in value.map { JSONMember(name: name, value: $0) } })
   }

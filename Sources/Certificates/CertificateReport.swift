@@ -14,7 +14,7 @@ public struct CertificateReport: Sendable {
     case child(InstalledCertificate.Kind)
     /// Below `ca/`, in no bundle.
     case intermediate
-    /// What the CSMS served in the last handshake; only in the report of a running station.
+    /// What the CSMS served in the last handshake, now or when it was last there; only in the report of a running station.
     case server
 
     public var text: String {
@@ -38,18 +38,20 @@ public struct CertificateReport: Sendable {
     /// Where it is in the folder; `nil` for the server's.
     public var file: String?
     public var subject: String
-    /// The server's are known by subject and end only.
+    /// The server's are known by subject and validity only.
     public var issuer: String?
     public var fingerprint: String?
     public var key: String?
     public var signature: String?
-    public var notBefore: Int64?
+    public var notBefore: Int64
     public var notAfter: Int64
     public var state: State
     /// Whole days until the end, negative when it is past.
     public var daysLeft: Int64
     /// What no longer works after its end.
     public var breaks: String
+    /// The server's: when the station saw it last, Unix milliseconds by its clock.
+    public var seen: Int64?
   }
 
   public private(set) var entries: [Entry] = []
@@ -89,12 +91,14 @@ public struct CertificateReport: Sendable {
   }
 
   /// What the CSMS served, leaf first.
-  public mutating func add(server chain: [TLSSession.ServerCertificate]) {
+  /// - Parameter seenAt: when, Unix milliseconds.
+  public mutating func add(server chain: [TLSSession.ServerCertificate], seenAt: Int64?) {
     for certificate in chain {
-      entries.append(
-        entry(
-          .server, subject: certificate.subject, notBefore: nil, notAfter: certificate.notAfter,
-          "the station refuses the CSMS: no connection in security profiles 2 and 3"))
+      var entry = entry(
+        .server, subject: certificate.subject, notBefore: certificate.notBefore, notAfter: certificate.notAfter,
+        "the station refuses the CSMS: no connection in security profiles 2 and 3")
+      entry.seen = seenAt
+      entries.append(entry)
     }
   }
 
@@ -116,13 +120,13 @@ public struct CertificateReport: Sendable {
   }
 
   private func entry(
-    _ role: Role, subject: String, notBefore: Int64?, notAfter: Int64, _ breaks: String
+    _ role: Role, subject: String, notBefore: Int64, notAfter: Int64, _ breaks: String
   ) -> Entry {
     let left = notAfter - time
     let state: State =
       if left < 0 {
         .expired
-      } else if let notBefore, notBefore > time {
+      } else if notBefore > time {
         .notYetValid
       } else {
         left < Self.nearDays * Self.day ? .near : .ok

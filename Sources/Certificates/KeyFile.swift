@@ -3,6 +3,18 @@ import Glibc
 
 /// A `.key` file without opening the key for use.
 enum KeyFile {
+  /// The file names a key in a token (RFC 7512) instead of holding one.
+  static func namesToken(_ path: String) -> Bool {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    var bytes = [UInt8](repeating: 0, count: 64)
+    let count = Glibc.read(descriptor, &bytes, bytes.count)
+    guard count > 0 else { return false }
+    let text = bytes.prefix(count).drop { $0 == 0x20 || (0x09...0x0D).contains($0) }
+    return String(decoding: text.prefix(7), as: UTF8.self).lowercased() == "pkcs11:"
+  }
+
   /// Why the key in this file is not the one of the certificate; `nil` when it is, or when only somebody with the password
   /// or the token can tell.
   static func problem(of path: String, for certificate: Certificate) -> String? {

@@ -5,8 +5,8 @@ import StationCore
 /// from it) and `frame`: the frame as JSON, or as a string when it is none.
 ///
 /// Secrets are replaced by `***`: the values of variables that hold one (BasicAuthPassword, NetworkConnectionProfiles), in
-/// whatever message, the secret fields of network profiles, and key codes. Of a frame that is no JSON and names a password
-/// only the length is told.
+/// whatever message, the secret fields of network profiles, and key codes. A SetVariables or SetNetworkProfile that is not as
+/// it should be, and names a secret, loses all its text (`FrameSecrets`); of a frame that is no JSON only the length is told.
 public final class MessageLog {
   enum Direction: String {
     case outgoing = "out"
@@ -40,11 +40,11 @@ public final class MessageLog {
 
   static func line(_ frame: [UInt8], _ direction: Direction, wall: Int64) -> [UInt8] {
     let content: JSONValue
-    if let parsed = try? JSONValue.parse(frame) {
+    if let parsed = try? JSONValue.parse(FrameSecrets.masked(frame)) {
       content = redacted(parsed)
     } else {
       let text = String(decoding: frame, as: UTF8.self)
-      content = .string(namesSecret(text) ? "*** \(frame.count) bytes that are no JSON" : text)
+      content = .string(Secrets.mayBe(in: text) ? "*** \(frame.count) bytes that are no JSON" : text)
     }
     let line = JSONValue.object([
       JSONMember(name: "ts", value: .string(DateTime(unixMilliseconds: wall).description)),
@@ -55,46 +55,20 @@ public final class MessageLog {
   }
 
   /// The frame without its secrets.
-  static func redacted(_ value: JSONValue) -> JSONValue { redacted(value, hiding: false) }
+  static func redacted(_ value: JSONValue) -> JSONValue { withoutKeyCodes(Secrets.replacing(in: value) { _ in "***" }) }
 
-  /// - Parameter hiding: what is in here belongs to a variable that holds a secret.
-  private static func redacted(_ value: JSONValue, hiding: Bool) -> JSONValue {
+  /// C04.FR.04
+  private static func withoutKeyCodes(_ value: JSONValue) -> JSONValue {
     switch value {
-    case .array(let items): return .array(items.map { redacted($0, hiding: hiding) })
-    case .object(var members):
-      let hidesValues = hiding || value["variable"]?["name"]?.stringValue.map(isSecretVariable) ?? false
-      let isKeyCode = value["type"] == "KeyCode"  // C04.FR.04
-      for index in members.indices {
-        let name = members[index].name.lowercased()
-        if secretFields.contains(name) || (hidesValues && valueFields.contains(name))
-          || (isKeyCode && name == "idtoken")
-        {
-          members[index].value = "***"
-        } else {
-          members[index].value = redacted(members[index].value, hiding: hidesValues)
-        }
-      }
-      return .object(members)
+    case .array(let items): return .array(items.map(withoutKeyCodes))
+    case .object(let members):
+      let isKeyCode = value["type"] == "KeyCode"
+      return .object(
+        members.map { member in
+          let isCode = isKeyCode && member.name.lowercased() == "idtoken"
+          return JSONMember(name: member.name, value: isCode ? "***" : withoutKeyCodes(member.value))
+        })
     default: return value
     }
-  }
-
-  /// Fields of NetworkConnectionProfileType, APNType and VPNType. `key` occurs nowhere else in OCPP.
-  private static let secretFields: Set<String> = [
-    "basicauthpassword", "apnpassword", "simpin", "password", "key", "networkconnectionprofiles",
-  ]
-
-  /// Where the messages carry the value of a variable: GetVariables and SetVariables, NotifyReport, NotifyEvent.
-  private static let valueFields: Set<String> = ["attributevalue", "value", "actualvalue"]
-
-  /// Those of SecurityCtrlr, InternalCtrlr and, from OCPP 2.1 on, NetworkConfiguration.
-  private static func isSecretVariable(_ name: String) -> Bool {
-    let name = name.lowercased()
-    return name.hasSuffix("password") || ["networkconnectionprofiles", "vpnkey", "apnsimpin", "simpin"].contains(name)
-  }
-
-  private static func namesSecret(_ text: String) -> Bool {
-    let text = text.lowercased()
-    return text.contains("password") || text.contains("networkconnectionprofiles") || text.contains("simpin")
   }
 }

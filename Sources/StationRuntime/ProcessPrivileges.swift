@@ -22,7 +22,12 @@ enum ProcessPrivileges {
       if code != 0 { problems.append("\(what): \(String(cString: strerror(code)))") }
     }
     note("new privileges are not ruled out", process_no_new_privileges())
-    if getenv(debugVariable) == nil { note("core dumps are not ruled out", process_no_dumps()) }
+    if getenv(debugVariable) == nil {
+      var none = rlimit(rlim_cur: 0, rlim_max: 0)
+      let resource = __rlimit_resource_t(UInt32(RLIMIT_CORE.rawValue))
+      note("core dumps are not limited", setrlimit(resource, &none) == 0 ? 0 : errno)
+      note("core dumps are not ruled out", process_no_dumps())
+    }
     note("capabilities are not given up", process_keep_capabilities(kept))
     return problems
   }

@@ -20,6 +20,7 @@ extension StationRuntime {
               member("connected", .bool(core.isConnected)), member("url", .string(core.url)),
               member("registration", .string(core.registration)), member("protocol", text(core.subprotocol)),
               member("securityProfile", .int(core.securityProfile)), member("tls", core.tls.map(tls) ?? .null),
+              member("served", core.servedAt.map { served(core.served, at: $0) } ?? .null),
             ])),
           member("network", .object([member("online", .bool(isOnline))])),
           member("hardware", hardwareKind), member("drivers", .array((drivers?.all ?? []).map(driver))),
@@ -54,17 +55,27 @@ extension StationRuntime {
   private func tls(_ session: TLSSession) -> JSONValue {
     .object([
       member("version", .string(session.version)), member("cipher", .string(session.cipher)),
-      member(
-        "serverChain",
-        .array(
-          session.serverChain.map { certificate in
-            .object([
-              member("subject", .string(certificate.subject)),
-              member("notAfter", .string(DateTime(unixMilliseconds: certificate.notAfter).description)),
-            ])
-          })),
+      member("serverChain", chain(session.serverChain)),
     ])
   }
+
+  /// What the CSMS presented in the last handshake that came about since the start: kept while it is away.
+  private func served(_ certificates: [TLSSession.ServerCertificate], at time: Int64) -> JSONValue {
+    .object([member("seen", date(time)), member("chain", chain(certificates))])
+  }
+
+  /// Leaf first.
+  private func chain(_ certificates: [TLSSession.ServerCertificate]) -> JSONValue {
+    .array(
+      certificates.map { certificate in
+        .object([
+          member("subject", .string(certificate.subject)), member("notBefore", date(certificate.notBefore)),
+          member("notAfter", date(certificate.notAfter)),
+        ])
+      })
+  }
+
+  private func date(_ time: Int64) -> JSONValue { .string(DateTime(unixMilliseconds: time).description) }
 
   /// What the ledger has written since the start: the wear of the flash.
   private var ledgerStatistics: JSONValue {

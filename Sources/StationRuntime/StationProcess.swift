@@ -32,6 +32,7 @@ public enum StationProcess {
       return .configuration
     }
     for problem in ProcessPrivileges.drop() { complain("stationd: \(problem)") }
+    if let problem = CryptoLibrary.begin() { complain("stationd: no certificates and no TLS: \(problem)") }
     guard let signals = ProcessSignals.install() else {
       complain("stationd: no pipe for signals: \(String(cString: strerror(errno)))")
       return .runtimeFailure

@@ -10,7 +10,7 @@ struct CertsCommand: ParsableCommand {
     abstract: "List every certificate the station uses, when it ends and what breaks then.",
     discussion: """
       Reads the certificate directory as the station does; nothing is changed and no key is opened. With the control socket of a \
-      running station also what its CSMS serves.
+      running station also what its CSMS served last.
 
       Exit code 0 when all is well for at least \(CertificateReport.nearDays) days; 1 when something has ended, ends sooner, has not begun, \
       or is wrong; 64 when the command line is.
@@ -45,18 +45,22 @@ struct CertsCommand: ParsableCommand {
       let client = try ControlSocketClient(path: socket)
       try client.send(Array(#"{"id":1,"cmd":"state"}"#.utf8))
       let answer = try JSONValue.parse(try client.receive(within: 5))
-      report.add(server: Self.serverChain(answer))
+      let (chain, seen) = Self.served(answer)
+      report.add(server: chain, seenAt: seen)
     } catch {
       report.problems.append("\(error)")
     }
   }
 
-  /// What `state` says of the last TLS handshake; empty without TLS.
-  static func serverChain(_ state: JSONValue) -> [TLSSession.ServerCertificate] {
-    (state["station"]?["csms"]?["tls"]?["serverChain"]?.arrayValue ?? []).compactMap { item in
-      guard let end = item["notAfter"]?.stringValue.flatMap({ DateTime($0) }) else { return nil }
+  /// What `state` says of the last TLS handshake, and its time; empty when there was none since the start.
+  static func served(_ state: JSONValue) -> ([TLSSession.ServerCertificate], seen: Int64?) {
+    func time(_ value: JSONValue?) -> Int64? { value?.stringValue.flatMap { DateTime($0) }?.unixMilliseconds }
+    let served = state["station"]?["csms"]?["served"]
+    let chain = (served?["chain"]?.arrayValue ?? []).compactMap { item -> TLSSession.ServerCertificate? in
+      guard let end = time(item["notAfter"]), let begin = time(item["notBefore"]) else { return nil }
       return TLSSession.ServerCertificate(
-        subject: item["subject"]?.stringValue ?? "", notAfter: end.unixMilliseconds)
+        subject: item["subject"]?.stringValue ?? "", notBefore: begin, notAfter: end)
     }
+    return (chain, time(served?["seen"]))
   }
 }

@@ -71,6 +71,8 @@ struct RunArguments {
   /// Becomes `stationd`. Returns only by ending the process, with code 1 and one line when there is no `stationd`.
   func execute() -> Never {
     let path = environmentVariable("STATIOND") ?? Self.besideThisProgram ?? "stationd"
+    // A report of a crash would show what is in the memory: passwords too. Set for the Swift runtime, which reads it before main.
+    setenv("SWIFT_BACKTRACE", "enable=no", 0)
     if let secret = options[Self.secret] { setenv(Self.variable(Self.secret), secret, 1) }
     var pointers = (["stationd"] + resolved(environment: environmentVariable)).map { strdup($0) }
     pointers.append(nil)

@@ -102,7 +102,7 @@ import Testing
       timeout: 1000, maxMessageSize: 1000)
     let endpoint = try Endpoint(url: url, identity: "x")
     let error = #expect(throws: Transport.Refusal.self) {
-      try Transport(request, endpoint, files: nil, sessions: TLSSessionCache())
+      try Transport(request, endpoint, files: nil, sessions: TLSSessionCache(), identity: nil)
     }
     let text: String? =
       switch error?.reason {

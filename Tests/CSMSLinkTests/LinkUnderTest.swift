@@ -34,6 +34,9 @@ final class LinkUnderTest: Sendable {
     }.get()
   }
 
+  /// The link's callback holds what holds the link.
+  deinit { Loops.link.execute { [state] in state.value = State() } }
+
   /// Runs `body` on the loop, as the runtime does when it executes actions.
   func run(_ body: @escaping @Sendable (CSMSLink) -> Void) {
     Loops.link.execute { [state] in

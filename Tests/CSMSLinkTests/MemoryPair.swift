@@ -42,13 +42,19 @@ final class MemoryPair {
     let request = ConnectionRequest(
       url: "wss://\(host)/ocpp", identity: "x", basicAuthPassword: nil, subprotocols: ["ocpp2.0.1"],
       securityProfile: profile, timeout: 1000, maxMessageSize: 1000, tls: options)
+    let endpoint = try Endpoint(url: request.url, identity: "x")
+    let files = files ?? directory.files
     let transport = try Transport(
-      request, try Endpoint(url: request.url, identity: "x"), files: files ?? directory.files, sessions: sessions)
+      request, endpoint, files: files, sessions: sessions,
+      identity: Transport.needsIdentity(request, endpoint) ? IdentityOpener.opened(files, options) : nil)
     guard let tls = transport.tls else { throw Identity.Impossible() }
     handler = tls
     try channel.pipeline.syncOperations.addHandlers([tls, collector])
     channel.connect(to: try SocketAddress(ipAddress: "127.0.0.1", port: 1), promise: nil)
   }
+
+  /// A channel that is not closed keeps itself and its handlers alive.
+  deinit { _ = try? channel.finish(acceptAlreadyClosed: true) }
 
   /// Exchanges until both are silent.
   func run() {

@@ -104,23 +104,31 @@ import Testing
   /// never data that was not sent.
   @Test(arguments: bothVersions) func damagedBytes(_ versions: ClosedRange<Int32>) throws {
     var outcomes: Set<String> = []
-    for position in stride(from: 0, to: 900, by: 3) {
+    var position = 0
+    var count = 1
+    while position < count {
+      defer { position += 1 }
       let pair = try pair(versions)
       pair.write(Array("hello".utf8))
       var toServer: [UInt8] = []
       while let buffer = try pair.channel.readOutbound(as: ByteBuffer.self) { toServer += buffer.readableBytesView }
       _ = pair.server.receive(toServer)
       var flight = pair.server.takeOutput()
-      flight[position % flight.count] ^= 0x41
+      // Signatures are a few bytes longer or shorter each time.
+      count = max(count, flight.count)
+      flight[min(position, flight.count - 1)] ^= 0x41
       pair.deliver(flight)
       pair.run()
       pair.end()
       outcomes.formUnion(pair.errors.map(\.failure.rawValue))
       #expect(pair.errors.count <= 1)
       #expect(pair.errors.first?.text.isEmpty != true)
+      // Where the change did not matter, such as in the version of a record, it changed nothing.
+      #expect(pair.serverReceived == Array("hello".utf8) || (pair.serverReceived.isEmpty && pair.session == nil))
     }
+    #expect(count > 500)
     #expect(outcomes.contains("other"))
-    for position in 0..<40 {
+    for position in 0..<64 {
       let pair = try pair(versions)
       pair.run()
       pair.server.send(Array("good".utf8))

@@ -42,6 +42,22 @@ import Testing
         #expect(pair.server.clientName == name)
       }
     }
+    // The inventory says so, and whose key cannot be opened gives way to the next.
+    #expect(
+      directory.files.folder.inventory().certificates.allSatisfy { $0.kind != .chargingStation || $0.keyIsInToken })
+    for (broken, other) in [("ec", "rsa"), ("rsa", "ec")] {
+      try directory.write("client/csms/\(broken).key", "pkcs11:token=\(Token.label);object=none;type=private\n")
+      var files = directory.files
+      files.keyPassword = Token.pin
+      let pair = try MemoryPair(
+        ServerSettings(identity: try Identity("localhost", by: root), clientAuthority: clients), directory, profile: 3,
+        files: files)
+      pair.run()
+      #expect(pair.server.clientName == other, "\(pair.errors)")
+      let pin = broken == "ec" ? "?pin-value=\(Token.pin)" : ""
+      try directory.write(
+        "client/csms/\(broken).key", "pkcs11:token=\(Token.label);object=\(broken);type=private\(pin)\n")
+    }
     // An object that is not there: one line, without the PIN.
     try directory.write(
       "client/csms/ec.key", "pkcs11:token=\(Token.label);object=none;type=private?pin-value=\(Token.pin)")
@@ -87,5 +103,34 @@ import Testing
     private static func run(_ command: String) throws {
       guard system("\(command) >/dev/null") == 0 else { throw TookTooLong(description: "failed: \(command)") }
     }
+  }
+}
+
+/// Keys are opened away from the loop, one at a time.
+@Suite struct IdentityOpenerTests {
+  @Test func theLoopDoesNotWaitForAKey() async throws {
+    let directory = try CertificateDirectory(roots: [])
+    let opener = IdentityOpener()
+    let answers = TestQueue<TLSFailure?>(Loops.link, "the key")
+    func open() async throws {
+      try await Loops.link.submit { [directory] in
+        var isInCall = true
+        opener.open(directory.files, TLSOptions(), on: Loops.link) { answer in
+          let failure: TLSFailure? = if case .failure(let error) = answer { error.failure } else { nil }
+          // From a later turn, or at once when nothing can be opened.
+          answers.push(isInCall ? nil : failure)
+        }
+        isInCall = false
+      }.get()
+    }
+    try await open()
+    #expect(try await answers.next() == .noClientCertificate)
+    // A token that hangs keeps its thread: the next attempts fail at once, and nobody waits.
+    #expect(opener.begin())
+    try await open()
+    #expect(try await answers.next() == nil)
+    opener.end()
+    try await open()
+    #expect(try await answers.next() == .noClientCertificate)
   }
 }

@@ -72,13 +72,20 @@ import Testing
     #expect(report.entries[4].breaks.contains("security profile 3"))
     #expect(report.entries[6].breaks == "nothing: a newer one is used")
     #expect(!report.needsAttention)
-    report.add(server: [TLSSession.ServerCertificate(subject: "CN=csms", notAfter: testTime + 1000)])
+    report.add(
+      server: [
+        TLSSession.ServerCertificate(subject: "CN=csms", notBefore: testTime - 1000, notAfter: testTime + 1000),
+        TLSSession.ServerCertificate(subject: "CN=early", notBefore: testTime + 1000, notAfter: testTime + 2000),
+      ], seenAt: testTime - 5000)
+    #expect(report.entries.last?.state == .notYetValid)
     #expect(report.needsAttention)
-    #expect(report.entries.last?.state == .near)
     #expect(
       report.text.contains(
-        "csms server:\n  CN=csms\n    until 2026-01-01, ENDS in 0 days\n    then: the station refuses the CSMS"))
-    let last = report.json["certificates"]?.arrayValue?.last
+        "csms server:\n  CN=csms\n    from 2025-12-31 until 2026-01-01, ENDS in 0 days\n    then: the station refuses the CSMS: "
+          + "no connection in security profiles 2 and 3\n    seen 2025-12-31T23:59:55.000Z\n"))
+    let last = report.json["certificates"]?.arrayValue?.dropLast().last
+    #expect(last?["validFrom"] == "2025-12-31T23:59:59.000Z")
+    #expect(last?["seen"] == "2025-12-31T23:59:55.000Z")
     #expect(last?["validTo"] == "2026-01-01T00:00:01.000Z")
     #expect(last?["state"] == "near")
     #expect(last?["fingerprint"] == nil)

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import stat
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -188,6 +189,81 @@ async def test_no_core_dump(rig: Rig):
     if not dumps_core(rig, "debuggable", STATION_DEBUGGABLE="1"):
         not_applicable("this system makes no core dumps")
     assert not dumps_core(rig, "ordinary")
+
+
+async def crashing(rig: Rig, name: str, crash: signal.Signals) -> str:
+    """What a station prints that is killed by the signal of a crash while its password is in use."""
+    secret = SECRETS["factory password"]
+    rig.csms.passwords = {name: secret}
+    connected = rig.csms.record.events("connected")
+    settings = f"SecurityCtrlr/{PASSWORD}={secret}\nSecurityCtrlr/Identity={name}"
+    inherited = {key: value for key, value in os.environ.items() if key != "SWIFT_BACKTRACE"}
+    process = await asyncio.create_subprocess_exec(
+        str(station_binary()),
+        "run",
+        *options(rig, rig.folder / name),
+        env=inherited | {"STATION_SET": settings},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        # The password has been used, and is in the memory.
+        await rig.csms.expect_event("connected", after=connected[-1] if connected else None)
+        await rig.csms.expect("BootNotification")
+        assert "SWIFT_BACKTRACE=enable=no" in Path(f"/proc/{process.pid}/environ").read_text()
+        limits = Path(f"/proc/{process.pid}/limits").read_text().splitlines()
+        core = next(line for line in limits if line.startswith("Max core file size"))
+        assert core.split()[4:6] == ["0", "0"], core
+        process.send_signal(crash)
+        output, _ = await asyncio.wait_for(process.communicate(), 20)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == -crash
+    return output.decode(errors="replace")
+
+
+@pytest.mark.parametrize("crash", [signal.SIGSEGV, signal.SIGABRT, signal.SIGILL, signal.SIGTRAP])
+async def test_a_crash_prints_no_secret(rig: Rig, crash: signal.Signals):
+    """What is left of a crash is a log without secrets: no report of registers and memory, no core"""
+    await rig.csms.start()
+    output = await crashing(rig, f"cp-{crash.name}", crash)
+    assert "connected to" in output, "the log is not here, and so a report would not be either"
+    assert found_in("the output", output) == []
+    # Swift's report begins so; with it would come what the registers point to.
+    assert "Crash" not in output and "rax" not in output
+
+
+async def test_memory_is_nobody_elses(rig: Rig):
+    """Also where no core dump would be made: memory and environment are closed to processes of the same user"""
+    await rig.csms.start()
+    owners = {}
+    # /proc shows what may not be dumped as root's: told apart only under another user.
+    user = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+    for name, more in (("ordinary", {}), ("debuggable", {"STATION_DEBUGGABLE": "1"})):
+        with tempfile.TemporaryDirectory(prefix="station-") as folder:
+            os.chmod(folder, 0o777)
+            process = await asyncio.create_subprocess_exec(
+                str(station_binary()),
+                "run",
+                *options(rig, f"{folder}/data"),
+                "--control-socket",
+                f"{folder}/s",
+                env=os.environ | more,
+                stderr=asyncio.subprocess.DEVNULL,
+                **user,
+            )
+            try:
+                while not Path(f"{folder}/s").exists():
+                    assert process.returncode is None, "the station ended"
+                    await asyncio.sleep(0.01)
+                owners[name] = os.stat(f"/proc/{process.pid}/mem").st_uid
+            finally:
+                process.kill()
+                await process.wait()
+    assert owners["debuggable"] != 0, "the difference does not show"
+    assert owners["ordinary"] == 0
 
 
 async def test_settings_of_the_environment_are_in_no_command_line(rig: Rig):

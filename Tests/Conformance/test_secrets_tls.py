@@ -4,6 +4,7 @@ of the control socket or message, and in files that only their owner reads.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import stat
@@ -23,6 +24,7 @@ from secure import (
     start,
 )
 from test_offline import ours
+from test_station import run
 
 requirement = pytest.mark.requirement
 
@@ -106,3 +108,26 @@ async def test_private_keys_are_nowhere_to_be_read(rig: Rig, tmp_path: Path):
     lines = {line for key in keys for line in key.splitlines() if not line.startswith("-") and len(line) >= 24}
     check(rig, {f"a private key, {line[:6]}...": line for line in lines}, more)
     check_modes(certificates)
+
+
+async def test_the_served_chain_is_shown(rig: Rig):
+    """`station certs` shows what the CSMS has presented, from when to when, and keeps it while the CSMS is away"""
+    await start(rig, 2)
+    station = ours(rig)
+    folder = station.launch.folder / "certs"
+
+    async def served() -> list[dict]:
+        socket = str(station.control_socket)
+        _, output = await run("certs", "--certs-dir", str(folder), "--control-socket", socket, "--json")
+        return [one for one in json.loads(output)["certificates"] if one["kind"] == "csms server"]
+
+    online = await served()
+    assert len(online) >= 2
+    assert all(one["validFrom"] < one["seen"] < one["validTo"] for one in online), online
+    await rig.csms.stop()
+    while (await station.state())["station"]["csms"]["connected"]:
+        await asyncio.sleep(0.02)
+    state = await station.state()
+    assert state["station"]["csms"]["tls"] is None
+    offline = await served()
+    assert [{**one, "daysLeft": 0} for one in offline] == [{**one, "daysLeft": 0} for one in online]

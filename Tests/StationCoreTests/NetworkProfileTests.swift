@@ -287,7 +287,9 @@ struct NetworkProfileTests {
     let again = bench.restarted(settings)
     again.input(.start)
     for _ in 0..<9 { #expect(Self.nextAttempt(again) == "wss://b.example") }
-    #expect(Self.set(again, slot: 1, Self.profile()) == nil)
+    // Nor by the CSMS' word.
+    again.linkUp()
+    #expect(Self.set(again, slot: 1, Self.profile())?.text("statusInfo.reasonCode") == "NoSecurityDowngrade")
   }
 
   // Proves: B07.FR.03

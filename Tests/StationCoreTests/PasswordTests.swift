@@ -178,4 +178,110 @@ struct PasswordTests {
     }
     #expect(lines.count == 1)
   }
+
+  // MARK: Profiles with a password of their own
+
+  private static let own = "a-profiles-own-0001"
+  private static let other = "the-other-slots-own"
+
+  /// Slot 1 and slot 2, each with a password of its own in the component files, and slot 3 without one.
+  private static func ownPasswords() -> StationBench { StationBench(ownSettings, csmsURL: nil).boot() }
+
+  private static var ownSettings: [String: String] {
+    func slot(_ number: Int, _ password: String?) -> String {
+      let member = password.map { #","basicAuthPassword":"\#($0)""# } ?? ""
+      return #"{"configurationSlot":\#(number),"connectionData":{"ocppCsmsUrl":"ws://\#(number).example","#
+        + #""securityProfile":1\#(member)}}"#
+    }
+    return NetworkProfileTests.settings.merging([
+      "InternalCtrlr/NetworkConnectionProfiles": "[\(slot(1, own)),\(slot(2, other)),\(slot(3, nil))]",
+      "OCPPCommCtrlr/NetworkConfigurationPriority": "1,2,3",
+    ]) { $1 }
+  }
+
+  /// Lets attempts fail until one goes there; its password.
+  private static func password(at url: String, _ bench: StationBench) -> String? {
+    for _ in 0..<20 where bench.connectRequests.last?.url != url {
+      bench.linkDown(.timedOut)
+      bench.wait(seconds: 2)
+    }
+    #expect(bench.connectRequests.last?.url == url)
+    return bench.connectRequests.last?.basicAuthPassword
+  }
+
+  /// What the CSMS sets is for the slot that it is connected by, and for those without a password; another slot may lead to
+  /// another CSMS.
+  // Proves: A01.FR.01, A01.FR.02
+  @Test func theOwnPasswordsOfOtherSlotsStay() throws {
+    let bench = Self.ownPasswords()
+    #expect(bench.connectRequests.map(\.basicAuthPassword) == [Self.own])
+    #expect(Self.change(bench) == "Accepted")
+    #expect(bench.connectRequests.last?.url == "ws://1.example")
+    #expect(bench.connectRequests.last?.basicAuthPassword == Self.new)
+    for bench in [bench, bench.restarted(Self.ownSettings)] {
+      if bench.connectRequests.isEmpty { bench.input(.start) }
+      #expect(Self.password(at: "ws://2.example", bench) == Self.other)
+      #expect(Self.password(at: "ws://3.example", bench) == Self.new)
+      #expect(Self.password(at: "ws://1.example", bench) == Self.own)  // nothing has worked yet: the old one once more
+      #expect(try Replay.run(bench.journal).difference == nil)
+    }
+  }
+
+  /// The slot in use has been overwritten meanwhile: what the connection was made with is what is gone back to.
+  // Proves: A01.FR.01, A01.FR.04
+  @Test func theOldPasswordIsTheOneOfTheConnection() {
+    let bench = Self.ownPasswords()
+    let overwritten = NetworkProfileTests.set(bench, slot: 1, NetworkProfileTests.profile(url: "ws://later.example"))
+    #expect(overwritten?.text("status") == "Accepted")
+    #expect(Self.change(bench) == "Accepted")
+    #expect(bench.connectRequests.last?.basicAuthPassword == Self.new)
+    #expect(Self.settle(bench, accepting: Self.own))
+    #expect(bench.connectRequests.last?.url == "ws://1.example")
+  }
+
+  /// A change that could not be stored leaves the profile's own password in force; one back to it is one.
+  // Proves: A01.FR.03, A01.FR.04
+  @Test func anOwnPasswordGivesWayOnlyToWhatIsStored() {
+    let bench = Self.ownPasswords()
+    bench.ledgerFails = .full
+    #expect(Self.change(bench) != "Accepted")
+    bench.ledgerFails = nil
+    bench.wait(seconds: 15)
+    #expect(Self.settle(bench, accepting: Self.own))
+    let items = [Self.new, Self.own].map { (password: String) -> JSONValue in
+      [
+        "component": ["name": "SecurityCtrlr"], "variable": ["name": "BasicAuthPassword"],
+        "attributeValue": .string(password),
+      ]
+    }
+    bench.call("SetVariables", ["setVariableData": .array(items)])
+    #expect(bench.connectRequests.last?.basicAuthPassword == Self.own)
+  }
+
+  /// The profile in use is overwritten by an address where nobody is while a new password has not worked yet. However few
+  /// attempts there are, the address that worked is tried with both. Found by the simulated worlds.
+  // Proves: B10.FR.07, B10.FR.09
+  @Test(arguments: [1, 2, 3], [old, new]) func everyProfileIsTriedWithEveryPassword(attempts: Int, right: String) {
+    let settings = NetworkProfileTests.settings.merging([
+      "OCPPCommCtrlr/NetworkProfileConnectionAttempts": String(attempts)
+    ]) { $1 }
+    let bench = StationBench(settings, csmsURL: nil).boot()
+    let nobody = NetworkProfileTests.profile(url: "ws://nobody.example")
+    #expect(NetworkProfileTests.set(bench, slot: 1, nobody)?.text("status") == "Accepted")
+    Self.change(bench)
+    let again = bench.restarted(settings)
+    again.input(.start)
+    for _ in 0..<20 where !again.station.snapshot.isConnected {
+      let request = again.connectRequests.last
+      if request?.url != "ws://127.0.0.1:9000" {
+        again.linkDown(.connectFailed("no such host"))
+      } else if request?.basicAuthPassword != right {
+        again.linkDown(.httpStatus(401))
+      } else {
+        again.linkUp()
+      }
+      again.wait(seconds: 2)
+    }
+    #expect(again.station.snapshot.isConnected)
+  }
 }

@@ -93,7 +93,7 @@ struct FakeCore: CoreMachine {
   var snapshot: StationSnapshot {
     StationSnapshot(
       identity: "cp001", isConnected: true, url: "ws://csms", registration: "Accepted", subprotocol: "ocpp2.0.1",
-      securityProfile: 1, networkOnline: true, faults: [],
+      served: [], servedAt: nil, securityProfile: 1, networkOnline: true, faults: [],
       evses: [1, 2].map { id in
         StationSnapshot.EVSE(
           id: id, status: "Available", operative: true,

@@ -21,7 +21,7 @@ struct ControlTests {
         == [
           "connected": true, "url": "ws://csms", "registration": "Accepted", "protocol": "ocpp2.0.1",
           "securityProfile": 1,
-          "tls": nil,
+          "tls": nil, "served": nil,
         ])
     #expect(station?["network"] == ["online": true])
     #expect(station?["faults"] == [])

@@ -104,14 +104,21 @@ struct RPCFrame {
     )
   }
 
-  /// The beginning of an element for a description or the log: printable ASCII, so that what was broken stays out.
+  /// What an element is, for a description or the log. Only a short number is shown: text may hold a secret, and what was
+  /// broken stays out.
   func excerpt(_ index: Int) -> String {
     index < count ? Self.excerpt(message, elements[index]) : "nothing"
   }
 
   private static func excerpt(_ message: [UInt8], _ range: Range<Int>) -> String {
-    let shown = message[range].prefix(40).map { (0x20..<0x7F).contains($0) ? $0 : UInt8(ascii: "?") }
-    return String(decoding: shown, as: UTF8.self) + (range.count > 40 ? "..." : "")
+    switch message[range.lowerBound] {
+    case UInt8(ascii: "\""): return "a string of \(range.count - 2) bytes"
+    case UInt8(ascii: "["): return "an array"
+    case UInt8(ascii: "{"): return "an object"
+    case UInt8(ascii: "t"), UInt8(ascii: "f"): return "a boolean"
+    case UInt8(ascii: "n"): return "null"
+    default: return range.count <= 3 ? String(decoding: message[range], as: UTF8.self) : "a number"
+    }
   }
 
   // MARK: Writing

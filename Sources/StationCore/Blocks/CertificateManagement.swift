@@ -9,10 +9,10 @@ struct CertificateManagement: Sendable {
     case look
     case ids(Caller, [GetCertificateIdUseEnumType])
     case delete(Caller)
-    /// `replaced`: the root that gives way (M05.FR.10); `before`: what was to be remembered before.
-    case installRoot(Caller, InstallCertificateUseEnumType, replaced: String?, before: Network.Renewal?)
+    /// `replaced`: the root that gives way (M05.FR.10).
+    case installRoot(Caller, InstallCertificateUseEnumType, replaced: String?)
     case sign
-    case installSigned(Caller, before: Network.Renewal?)
+    case installSigned(Caller)
     case discard
     case firmwareSigner(Caller, UpdateFirmwareRequest)
     case firmwareSignature(requestId: Int)
@@ -34,8 +34,9 @@ struct CertificateManagement: Sendable {
   var owesRecord = false
   /// The same of what the log has since the start.
   var logged: [String: Int] = [:]
-  /// What the CSMS presented last.
+  /// What the CSMS presented last, and when, UTC milliseconds by the station's clock.
   var served: [TLSSession.ServerCertificate] = []
+  var servedAt: Int64?
   private var nextID: Int64 = 1
 
   /// Requests in work at one time; a call beyond is refused.
@@ -87,7 +88,6 @@ extension Station {
 
   mutating func installCertificate(_ request: InstallCertificateRequest, _ call: IncomingCall) {
     guard let caller = certificateCaller(call) else { return }
-    let before = network.root
     var replaced: String?
     if request.certificateType == .csmsRootCertificate, flag(Setting.additionalRootCertificateCheck, default: false) {
       replaced = rootInForce
@@ -102,7 +102,7 @@ extension Station {
     ask(
       .installRoot(
         request.certificateType, pem: request.certificate, limit: limit, replacing: replaced, at: knownTime),
-      .installRoot(caller, request.certificateType, replaced: replaced, before: before))
+      .installRoot(caller, request.certificateType, replaced: replaced))
   }
 
   /// The CSMS root that a new one replaces: the one that proved itself last.
@@ -168,11 +168,10 @@ extension Station {
     case .firmwareSignature(let requestId): firmwareVerified(requestId: requestId, reply)
     case .ids(let caller, let types): answer(caller, installedIDs(types))
     case .delete(let caller): deleted(caller, reply)
-    case .installRoot(let caller, let use, let replaced, let earlier):
-      rootInstalled(caller, use, reply, replaced: replaced, earlier: earlier, before)
+    case .installRoot(let caller, let use, let replaced): rootInstalled(caller, use, reply, replaced: replaced, before)
     case .sign: signingRequestMade(reply)
-    case .installSigned(let caller, let earlier):
-      let (response, isNew) = signedInstalled(reply, earlier: earlier, before)
+    case .installSigned(let caller):
+      let (response, isNew) = signedInstalled(reply, before)
       answer(caller, response)
       // A02.FR.08: switch by reconnecting, once the answer has left.
       if isNew, connection.connected?.securityProfile == 3 { renewConnection("a new charging station certificate") }
@@ -209,7 +208,7 @@ extension Station {
 
   private mutating func rootInstalled(
     _ caller: CertificateManagement.Caller, _ use: InstallCertificateUseEnumType, _ reply: CertificateReply,
-    replaced: String?, earlier: Network.Renewal?, _ before: CertificateInventory
+    replaced: String?, _ before: CertificateInventory
   ) {
     let status: InstallCertificateStatusEnumType
     switch reply {
@@ -226,8 +225,8 @@ extension Station {
         where other.kind == .csmsRoot && ![new, replaced].contains(other.fingerprint) {
           ask(.discard(.csmsRoot, fingerprint: other.fingerprint), .discard)
         }
-      } else if network.root?.new == "" {
-        network.root = earlier
+      } else if network.root?.new == "", !isReplacingRoot {
+        network.root = nil
       }
       persistStation(.rootRenewal)
     }
@@ -235,6 +234,11 @@ extension Station {
       securityEvent("ReconfigurationOfSecurityParameters", "a certificate was installed: \(use.rawValue)")
     }
     answer(caller, InstallCertificateResponse(status: status, statusInfo: reply.statusInfo))
+  }
+
+  /// Another root that is to replace the one in force is in work, and needs the same fall-back.
+  private var isReplacingRoot: Bool {
+    certificateManagement.work.values.contains { if case .installRoot(_, _, _?) = $0 { true } else { false } }
   }
 
   // MARK: What follows from the folder
@@ -245,6 +249,8 @@ extension Station {
     if before?.problems != certificates.problems {
       for problem in certificates.problems { log(.warning, "certificates: \(problem)") }
     }
+    let own = certificates.newest(.chargingStation)
+    setByStation(own.map { $0.keyIsInToken ? "Token" : "File" } ?? "", Setting.certificateKeyStorage)
     pruneRenewals(isStart: before == nil)
     if before != nil { checkExpiry() }
   }
@@ -278,7 +284,10 @@ extension Station {
   /// The connection came about with these: what they replace goes (A02.FR.10, M05.FR.13).
   mutating func certificatesProven(_ attempt: NetworkAttempt, _ session: TLSSession?) {
     guard let session else { return }
-    if !session.serverChain.isEmpty { certificateManagement.served = session.serverChain }  // empty when resumed
+    if !session.serverChain.isEmpty {
+      certificateManagement.served = session.serverChain
+      certificateManagement.servedAt = wallTime
+    }
     if let renewal = network.root, session.root == renewal.new {
       ask(.discard(.csmsRoot, fingerprint: renewal.old), .discard)
     }

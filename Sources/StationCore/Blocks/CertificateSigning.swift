@@ -123,8 +123,7 @@ extension Station {
       let info = StatusInfoType(reasonCode: "InternalError", additionalInfo: "nothing can be stored now")
       return answer(call, CertificateSignedResponse(status: .rejected, statusInfo: info))
     }
-    let before = network.certificate
-    if before == nil, let own = ownCertificateInForce {
+    if network.certificate == nil, let own = ownCertificateInForce {
       // Remembered before the folder changes: after a power cut the station knows which of the two is the new one.
       network.certificate = Network.Renewal(new: "", old: own)
       persistStation(.certificateRenewal)
@@ -134,8 +133,7 @@ extension Station {
       .installSigned(
         use, chain: request.certificateChain, commonName: certificateName, maxChainBytes: limit > 0 ? limit : nil,
         at: knownTime),
-      .installSigned(
-        CertificateManagement.Caller(call: call, generation: connection.generation), before: before))
+      .installSigned(CertificateManagement.Caller(call: call, generation: connection.generation)))
   }
 
   /// The own certificate that worked last.
@@ -148,26 +146,26 @@ extension Station {
 
   /// What the folder says of a signed certificate; true when it is to be used from now on.
   mutating func signedInstalled(
-    _ reply: CertificateReply, earlier: Network.Renewal?, _ before: CertificateInventory
+    _ reply: CertificateReply, _ before: CertificateInventory
   ) -> (CertificateSignedResponse, isNew: Bool) {
     defer { persistStation(.certificateRenewal) }
     switch reply {
     case .done: break
     case .rejected(_, let why):
-      if network.certificate?.new == "" { network.certificate = earlier }
+      nothingReplaced()
       // A02.FR.07, FR.20: no repetition on our own.
       giveUpSigning()
       securityEvent("InvalidChargingStationCertificate", why)
       return (CertificateSignedResponse(status: .rejected, statusInfo: reply.statusInfo), false)
     case .failed, .notFound, .signingRequest:
-      if network.certificate?.new == "" { network.certificate = earlier }
+      nothingReplaced()
       return (CertificateSignedResponse(status: .rejected, statusInfo: reply.statusInfo), false)
     }
     endSigning()
     certificateManagement.givenUp = []
     securityEvent("ReconfigurationOfSecurityParameters", "a new charging station certificate")
     guard let new = certificates.added(since: before, .chargingStation) else {
-      if network.certificate?.new == "" { network.certificate = earlier }
+      nothingReplaced()
       return (CertificateSignedResponse(status: .accepted), false)
     }
     if let pending = network.certificate {
@@ -176,6 +174,23 @@ extension Station {
       network.certificate = Network.Renewal(new: new, old: pending.old)
     }
     return (CertificateSignedResponse(status: .accepted), true)
+  }
+
+  /// Nothing came of what was remembered for it; unless another one is in work, which needs the same fall-back.
+  private mutating func nothingReplaced() {
+    let isOther = certificateManagement.work.values.contains { if case .installSigned = $0 { true } else { false } }
+    if network.certificate?.new == "", !isOther { network.certificate = nil }
+  }
+
+  /// The key of the station's certificate is in a token. A new one would be made in a file, which is less than the owner of the
+  /// station chose: that is not done behind their back, and this is logged.
+  mutating func keepsKeyInToken() -> Bool {
+    guard certificates.newest(.chargingStation)?.keyIsInToken == true else { return false }
+    log(
+      .warning,
+      "the charging station certificate is not renewed: its key is in a token, and keys are made in files only. "
+        + "Put a certificate for a key in the token, and its .key file, into client/csms")
+    return true
   }
 
   // MARK: Renewal (A03)
@@ -192,6 +207,7 @@ extension Station {
       log(.warning, "the charging station certificate expires, but SecurityCtrlr/OrganizationName is not set (A03)")
       return
     }
+    guard !keepsKeyInToken() else { return }
     log(.notice, "the charging station certificate expires within a month: asking for a new one")
     startSigning(isRequested: false)
   }

@@ -11,9 +11,8 @@ extension Station {
     }
     let limit = variable.characteristics.maxLimit?.int ?? 40
     if let refusal = NetworkCheck.password(password, longest: min(max(limit, 40), 64)) { return refusal }
-    let active = connection.connected.flatMap { profile in network.profiles.first { $0.slot == profile.slot } }
-    let before = active?.basicAuthPassword ?? text(address)
-    guard before != password else { return nil }
+    let before = ownPasswordInUse ?? text(address)
+    guard before != password || text(address) != password else { return nil }
     rememberNetwork(call)
     let verdict = model.set(password, address.component, address.variable, by: .station)
     guard verdict.status == .accepted else { return NetworkRefusal("InternalError", "it could not be stored") }
@@ -22,21 +21,34 @@ extension Station {
     if let other = network.otherPassword, !other.isNewer {
       network.otherPassword = other.password == password ? nil : other
     } else {
-      network.otherPassword = before.map { Network.OtherPassword(password: $0, isNewer: false) }
+      let old = before == password ? nil : before
+      network.otherPassword = old.map { Network.OtherPassword(password: $0, isNewer: false) }
     }
     persistStation(.otherPassword)
-    supersedeOwnPasswords()
+    supersedeOwnPassword()
     securityEvent("ReconfigurationOfSecurityParameters", "BasicAuthPassword changed")  // A01.FR.11, FR.12
     return nil
   }
 
-  /// What a profile of the component files brought along of its own gives way to what the CSMS sets.
-  private mutating func supersedeOwnPasswords() {
-    guard (network.profiles + network.order).contains(where: { $0.basicAuthPassword != nil }) else { return }
-    func without(_ profile: NetworkProfile) -> NetworkProfile { profile.with("basicAuthPassword", nil) }
+  /// The password that the profile of this connection brought along of its own, while it counts: what the connection was made
+  /// with, whatever the slot holds by now.
+  private var ownPasswordInUse: String? {
+    guard isOnline, let used = connection.attempt?.stored, used.securityProfile <= 2, network.proven == used else {
+      return nil
+    }
+    return used.basicAuthPassword
+  }
+
+  /// What the profile of this connection brought along of its own gives way to what the CSMS sets. The other slots keep
+  /// theirs: they may lead to another CSMS.
+  private mutating func supersedeOwnPassword() {
+    guard let own = ownPasswordInUse, let used = network.proven else { return }
+    func without(_ profile: NetworkProfile) -> NetworkProfile {
+      profile.slot == used.slot && profile.basicAuthPassword == own ? profile.with("basicAuthPassword", nil) : profile
+    }
     network.profiles = network.profiles.map(without)
     network.order = network.order.map(without)
-    network.proven = network.proven.map(without)
+    network.proven = without(used)
     persistStation(.provenProfile)
     storeProfiles()
   }

@@ -113,7 +113,7 @@ extension Station {
       finish(.accepted)
       sendTriggeredFirmwareStatus()
     case .signChargingStationCertificate:
-      guard canWork() else { return finish(.rejected) }
+      guard canWork(), !keepsKeyInToken() else { return finish(.rejected) }
       finish(.accepted)
       startSigning(isRequested: true)  // A02.FR.02
     default: finish(.notImplemented)  // F06.FR.08

@@ -26,6 +26,10 @@ struct Connection: Sendable {
   var plan = NetworkPlan()
   /// The CSMS refused the password: the next attempt takes the other one.
   var isPasswordSwapped = false
+  /// Profiles of NetworkConfigurationPriority that had all their attempts and no connection since the boot, with the last
+  /// reason; and the slots whose failure the CSMS has been told.
+  var failedProfiles: [(profile: NetworkProfile, why: String)] = []
+  var toldFailures: Set<Int> = []
   /// A server's certificate did not fit the new root since the last connection.
   var newRootFailed = false
   /// Server certificates that were refused since the boot, by what was tried, until a connection comes about.

@@ -77,7 +77,9 @@ extension Station {
     do throws(PayloadError) {
       request = try Request.decode(payload, version: .v201)
     } catch {
-      refuse(call, error.code, error.path.isEmpty ? error.message : "\(error.path): \(error.message)")
+      let sets = [SetVariablesRequest.action, SetNetworkProfileRequest.action].contains(call.action)
+      let path = sets ? FrameSecrets.masked(path: error.path) : error.path
+      refuse(call, error.code, path.isEmpty ? error.message : "\(path): \(error.message)")
       return
     }
     body(&self, request)

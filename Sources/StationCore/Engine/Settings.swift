@@ -48,6 +48,7 @@ enum Setting {
   /// The interfaces that a network profile may name; without it all that OCPP knows.
   static let networkInterfaces = VariableAddress("InternalCtrlr", "NetworkInterfaces")
   /// When the next certificate in use expires.
+  static let certificateKeyStorage = VariableAddress("InternalCtrlr", "CertificateKeyStorage")
   static let certificateExpiry = VariableAddress("InternalCtrlr", "CertificateExpiry")
   static let identity = VariableAddress("SecurityCtrlr", "Identity")
   static let chargePointId = VariableAddress("InternalCtrlr", "ChargePointId")

@@ -53,6 +53,10 @@ public struct StationSnapshot: Hashable, Sendable {
   public var subprotocol: String?
   /// What TLS came to; `nil` offline and without TLS.
   public var tls: TLSSession?
+  /// The chain that the CSMS presented last, also when it is away now; empty before the first one since the start.
+  public var served: [TLSSession.ServerCertificate]
+  /// When that was, UTC milliseconds by the station's clock.
+  public var servedAt: Int64?
   /// OCPP security profile in use.
   public var securityProfile: Int
   public var networkOnline: Bool
@@ -91,7 +95,8 @@ extension Station {
     StationSnapshot(
       identity: connection.identity, isConnected: isOnline, url: connection.url,
       registration: provisioning.registration.rawValue, subprotocol: isOnline ? connection.subprotocol : nil,
-      tls: isOnline ? connection.tls : nil, securityProfile: activeSecurityProfile,
+      tls: isOnline ? connection.tls : nil, served: certificateManagement.served,
+      servedAt: certificateManagement.servedAt, securityProfile: activeSecurityProfile,
       networkOnline: connection.networkOnline, faults: faults.filter { $0.evse == 0 }.map(\.name),
       evses: evses.indices.map { snapshot(at: $0) }, mainMeter: mainMeter.fresh(at: now),
       queuedMessages: outbox.messages.count, queuedBytes: outbox.bytes, thinnedMessages: outbox.thinned,

@@ -9,8 +9,9 @@ import OCPP
 ///
 /// `clock` is where the time stamps of this line's messages come from (`ClockSource`).
 ///
-/// Secrets are not in it: passwords of SecurityCtrlr.BasicAuthPassword and of network profiles are replaced wherever they
-/// pass, so that the replay of the redacted inputs gives the redacted actions (`JournalSecret`).
+/// Secrets are not in it: passwords and what else `Secrets` names are replaced wherever they pass, so that the replay of
+/// the redacted inputs gives the redacted actions (`JournalSecret`). A broken message that may hold one has lost its text
+/// (`FrameSecrets`).
 public enum Journal {
   /// Grows when an older program cannot read the journal any more.
   public static let version = 4
@@ -18,12 +19,12 @@ public enum Journal {
   /// The first line.
   public static func line(for start: StationStart, at time: StationTime) -> [UInt8] {
     var model = start.model
-    for address in [Setting.networkConnectionProfiles, Setting.basicAuthPassword] {
-      guard let value = model.value(address.component, address.variable), !value.isEmpty else { continue }
-      let redacted =
-        address == Setting.basicAuthPassword
-        ? JournalSecret.marker(for: value) : String(decoding: JournalSecret.profiles(Array(value.utf8)), as: UTF8.self)
-      _ = model.set(redacted, address.component, address.variable, by: .station)
+    for attribute in start.model.attributes where !attribute.value.isEmpty {
+      let variable = start.model.variables[attribute.variable]
+      guard Secrets.isVariable(variable.id.name) else { continue }
+      let redacted = String(decoding: JournalSecret.value(Array(attribute.value.utf8), of: variable.id), as: UTF8.self)
+      _ = model.set(
+        redacted, start.model.components[variable.component].id, variable.id, attribute.type, by: .station)
     }
     var collections: [JSONMember] = []
     for collection in LedgerCollection.allCases {

@@ -93,7 +93,7 @@ extension InstalledCertificate {
     .members([
       "kind": .string(kind.rawValue), "fingerprint": .string(fingerprint), "hash": hash.journal,
       "children": .array(children.map(\.journal)), "subject": .string(subject), "notBefore": .integer(notBefore),
-      "notAfter": .integer(notAfter),
+      "notAfter": .integer(notAfter), "keyIsInToken": keyIsInToken ? true : nil,
     ])
   }
 
@@ -107,7 +107,7 @@ extension InstalledCertificate {
       kind: try fields.choice("kind"), fingerprint: try fields.string("fingerprint"),
       hash: try CertificateHashDataType(journal: fields.value("hash"), "\(place).hash"), children: children,
       subject: try fields.string("subject"), notBefore: try fields.int64("notBefore"),
-      notAfter: try fields.int64("notAfter"))
+      notAfter: try fields.int64("notAfter"), keyIsInToken: fields.optional("keyIsInToken") == true)
   }
 }
 

@@ -27,28 +27,35 @@ enum JournalSecret {
       && bytes.dropFirst(7).allSatisfy { $0 == UInt8(ascii: "*") }
   }
 
-  /// A network profile, a list of them, or a SetNetworkProfile.
-  static func profiles(_ value: JSONValue) -> JSONValue {
-    NetworkProfile.mappingSecrets(of: value) { secret in
+  /// A network profile, a list of them, or another record of passwords.
+  static func profiles(_ bytes: [UInt8]) -> [UInt8] {
+    guard let value = try? JSONValue.parse(bytes) else {
+      let text = String(decoding: bytes, as: UTF8.self)
+      return Secrets.mayBe(in: text) ? Array(marker(for: text).utf8) : bytes
+    }
+    guard Secrets.areMembers(of: value) else { return bytes }
+    return Secrets.replacing(in: value) { secret in
       switch secret {
       case .string(let text): .string(marker(for: text))
-      case .number: 0
-      default: secret
+      case .bool, .null: secret
+      default: 0
       }
-    }
+    }.bytes
   }
 
-  static func profiles(_ bytes: [UInt8]) -> [UInt8] {
-    guard let value = try? JSONValue.parse(bytes), NetworkProfile.holdsSecret(value) else { return bytes }
-    return profiles(value).bytes
+  /// The value of a variable.
+  static func value(_ value: [UInt8], of variable: VariableID) -> [UInt8] {
+    guard Secrets.isVariable(variable.name) else { return value }
+    if variable == Setting.networkConnectionProfiles.variable { return profiles(value) }
+    return Array(marker(for: String(decoding: value, as: UTF8.self)).utf8)
   }
 
   /// A record of the ledger.
   static func record(_ collection: LedgerCollection, _ key: String, _ value: [UInt8]) -> [UInt8] {
     switch collection {
-    case .variable where key == Setting.basicAuthPassword.persistentKey:
-      return Array(marker(for: String(decoding: value, as: UTF8.self)).utf8)
-    case .variable where key == Setting.networkConnectionProfiles.persistentKey: return profiles(value)
+    case .variable:
+      guard let address = try? VariableAddress(parsing: key) else { return value }
+      return self.value(value, of: address.variable)
     case .station where key == StationRecord.provenProfile.rawValue || key == StationRecord.otherPassword.rawValue:
       return profiles(value)
     case .station where key == StationRecord.logUpload.rawValue || key == StationRecord.firmware.rawValue:
@@ -75,45 +82,9 @@ enum JournalSecret {
 
   static func input(_ input: Input) -> Input {
     switch input {
-    case .link(.message(let message)): return .link(.message(frame(message)))
+    case .link(.message(let message)): return .link(.message(FrameSecrets.masked(message)))
     case .commitFailed(let failure, let refused): return .commitFailed(failure, refused: refused.map(action))
     default: return input
     }
-  }
-
-  /// SetVariables without the password, SetNetworkProfile without what is secret in it.
-  private static func frame(_ frame: [UInt8]) -> [UInt8] {
-    guard case .array(var parts)? = try? JSONValue.parse(frame), parts.count == 4 else { return frame }
-    switch parts[2] {
-    case "SetVariables":
-      guard let payload = variables(parts[3]) else { return frame }
-      parts[3] = payload
-    case "SetNetworkProfile":
-      guard NetworkProfile.holdsSecret(parts[3]) else { return frame }
-      parts[3] = profiles(parts[3])
-    case "UpdateFirmware", "GetLog": parts[3] = locations(parts[3])
-    default: return frame
-    }
-    return JSONValue.array(parts).bytes
-  }
-
-  private static func variables(_ payload: JSONValue) -> JSONValue? {
-    guard case .object(var members) = payload else { return nil }
-    var hasSecret = false
-    for index in members.indices where members[index].name == "setVariableData" {
-      guard case .array(let items) = members[index].value else { continue }
-      members[index].value = .array(
-        items.map { item in
-          guard case .object(var fields) = item,
-            item["variable"]?["name"]?.stringValue?.lowercased() == "basicauthpassword"
-          else { return item }
-          for position in fields.indices where fields[position].name == "attributeValue" {
-            hasSecret = true
-            fields[position].value = .string(marker(for: fields[position].value.stringValue ?? ""))
-          }
-          return .object(fields)
-        })
-    }
-    return hasSecret ? .object(members) : nil
   }
 }

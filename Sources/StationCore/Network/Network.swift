@@ -182,17 +182,50 @@ extension Station {
     default: break
     }
     let stage = connection.plan.stage
+    let entry = connection.plan.entry(of: network.order.count)
     let isJustProven = network.order.count == 1 && network.order.first == network.proven && !network.hasOld
     connection.plan.failed(
       attempts: max(1, number(Setting.networkProfileConnectionAttempts, default: 3)), entries: network.order.count,
-      hasOld: network.hasOld, hasProven: network.proven != nil && !isJustProven)
+      NetworkPlan.Fallbacks(
+        hasOld: network.hasOld, hasProven: network.proven != nil && !isJustProven,
+        provenIsOther: network.proven.map { !network.order.contains($0) } ?? false))
+    if connection.plan.entry(of: network.order.count) != entry {
+      connection.isPasswordSwapped = false
+      if let entry, network.order.indices.contains(entry) { noteFailure(of: network.order[entry], reason) }
+    }
     guard connection.plan.stage != stage else { return }
     connection.isPasswordSwapped = false
     switch connection.plan.stage {
     case .priority: break
+    case .provenWithOld: log(.notice, "trying the last profile that worked with the old password or certificate")
     case .proven: log(.notice, "no profile of NetworkConfigurationPriority worked, back to the last one that did")
     case .priorityWithOld: log(.notice, "trying the old password or certificate with all profiles")
     }
+  }
+
+  /// A profile had all its attempts.
+  private mutating func noteFailure(of profile: NetworkProfile, _ reason: LinkDownReason) {
+    guard profile != network.proven, !connection.toldFailures.contains(profile.slot) else { return }
+    connection.failedProfiles.removeAll { $0.profile.slot == profile.slot }
+    connection.failedProfiles.append((profile, reason.text))
+  }
+
+  /// Connected, but not as NetworkConfigurationPriority wishes: the CSMS hears, once per slot and boot, which profile before
+  /// this one never worked, and why, since a migration or a higher security profile has failed (A05, B10.FR.07). The
+  /// appendix names no such event: nothing was changed.
+  private mutating func tellFailedProfiles(connectedWith stored: NetworkProfile) {
+    connection.failedProfiles.removeAll { $0.profile == stored }
+    connection.toldFailures.insert(stored.slot)
+    let own = network.order.firstIndex(of: stored) ?? network.order.endIndex
+    for (profile, why) in connection.failedProfiles where network.order[..<own].contains(profile) {
+      connection.toldFailures.insert(profile.slot)
+      let security = withOverride(profile).securityProfile
+      securityEvent(
+        "NetworkProfileFailed",
+        "slot \(profile.slot), security profile \(security): \(why); back to slot \(stored.slot), \(stored.securityProfile)",
+        isTold: true)
+    }
+    connection.failedProfiles = []
   }
 
   /// A connection came about: what it was made with is proven, and what it replaces goes (A01, A02.FR.10, A05.FR.06,
@@ -212,6 +245,7 @@ extension Station {
     if attempt.profile.securityProfile <= 2, stored.basicAuthPassword == nil {
       passwordProven(isOther: attempt.usesOtherPassword)
     }
+    tellFailedProfiles(connectedWith: stored)
     securityProfileProven(attempt)
     certificatesProven(attempt, session)
     noticeClockBehind(attempt, session)

@@ -2,10 +2,11 @@
 ///
 /// The entries of NetworkConfigurationPriority, each as often as NetworkProfileConnectionAttempts says; then the profile
 /// with which the station was last connected, also when it has been overwritten meanwhile; then, while a new password or
-/// certificate has not worked yet, the entries once more with the old one; then from the start, for ever.
+/// certificate has not worked yet, that profile and the entries once more with the old one; then from the start, for ever.
+/// So every profile is tried with every password and certificate that may be right, however few attempts there are.
 struct NetworkPlan: Hashable, Sendable {
   enum Stage: Hashable, Sendable {
-    case priority, proven, priorityWithOld
+    case priority, proven, provenWithOld, priorityWithOld
   }
 
   private(set) var stage = Stage.priority
@@ -14,29 +15,40 @@ struct NetworkPlan: Hashable, Sendable {
   private var first = 0
   /// Failed attempts with the present entry.
   private var failures = 0
-  /// The profile that last worked is tried because the connection was made with it, not because all else failed.
-  private var isFresh = false
 
   /// The old password and certificate are to be used, while there are any.
-  var usesOld: Bool { stage == .priorityWithOld || (stage == .proven && !isFresh) }
+  var usesOld: Bool { stage == .priorityWithOld || stage == .provenWithOld }
+
+  private var isProven: Bool { stage == .proven || stage == .provenWithOld }
 
   /// The entry to try, an index of the order; `nil` for the profile that last worked.
-  func entry(of count: Int) -> Int? { stage == .proven || count == 0 ? nil : (first + position) % count }
+  func entry(of count: Int) -> Int? { isProven || count == 0 ? nil : (first + position) % count }
 
-  /// An attempt failed. `hasOld`: an old password or certificate is still kept. `hasProven`: there is a profile that
-  /// worked, and trying it is something else than trying the entries again.
-  mutating func failed(attempts: Int, entries: Int, hasOld: Bool, hasProven: Bool) {
+  /// What there is beside the entries.
+  struct Fallbacks {
+    /// An old password or certificate is still kept.
+    var hasOld: Bool
+    /// There is a profile that worked, and trying it is something else than trying the entries again.
+    var hasProven: Bool
+    /// It is none of the entries.
+    var provenIsOther: Bool
+  }
+
+  /// An attempt failed.
+  mutating func failed(attempts: Int, entries: Int, _ fallbacks: Fallbacks) {
     failures += 1
     guard failures >= attempts else { return }
     failures = 0
     position += 1
-    guard stage == .proven || position >= entries else { return }
+    guard isProven || position >= entries else { return }
     position = 0
     first = 0
-    isFresh = false
+    let hasOld = fallbacks.hasOld
     switch stage {
-    case .priority: stage = hasProven ? .proven : hasOld ? .priorityWithOld : .priority
-    case .proven: stage = hasOld ? .priorityWithOld : .priority
+    case .priority where fallbacks.hasProven: stage = hasOld && !fallbacks.provenIsOther ? .provenWithOld : .proven
+    case .priority: stage = hasOld ? .priorityWithOld : .priority
+    case .proven: stage = hasOld ? .provenWithOld : .priority
+    case .provenWithOld: stage = hasOld ? .priorityWithOld : .priority
     case .priorityWithOld: stage = .priority
     }
   }
@@ -49,7 +61,6 @@ struct NetworkPlan: Hashable, Sendable {
       first = entry
     } else {
       stage = .proven
-      isFresh = true
     }
   }
 }

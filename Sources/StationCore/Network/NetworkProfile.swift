@@ -65,43 +65,12 @@ struct NetworkProfile: Hashable, Sendable {
 
   static func text(_ profiles: [NetworkProfile]) -> String { JSONValue.array(profiles.map(\.json)).text }
 
-  // MARK: Secrets
-
-  /// Members of connectionData, its `apn` and its `vpn` that nobody may read.
-  private static let secrets: Set<String> = ["basicauthpassword", "apnpassword", "simpin", "password", "key"]
-
   /// The same text without what is secret, for reports and GetVariables; empty when it cannot be read and may hold a
   /// secret.
   static func disclosable(_ text: String) -> String {
     guard let value = try? JSONValue.parse(Array(text.utf8), maxDepth: 16) else {
-      return text.lowercased().contains("password") ? "" : text
+      return Secrets.mayBe(in: text) ? "" : text
     }
-    guard holdsSecret(value) else { return text }
-    return mappingSecrets(of: value) { _ in nil }.text
-  }
-
-  static func holdsSecret(_ value: JSONValue) -> Bool {
-    switch value {
-    case .array(let items): return items.contains(where: holdsSecret)
-    case .object(let members):
-      return members.contains { secrets.contains($0.name.lowercased()) || holdsSecret($0.value) }
-    default: return false
-    }
-  }
-
-  /// The value with each secret replaced, or left out.
-  static func mappingSecrets(of value: JSONValue, _ replace: (JSONValue) -> JSONValue?) -> JSONValue {
-    switch value {
-    case .array(let items): return .array(items.map { mappingSecrets(of: $0, replace) })
-    case .object(let members):
-      return .object(
-        members.compactMap { member in
-          guard secrets.contains(member.name.lowercased()) else {
-            return JSONMember(name: member.name, value: mappingSecrets(of: member.value, replace))
-          }
-          return replace(member.value).map { JSONMember(name: member.name, value: $0) }
-        })
-    default: return value
-    }
+    return Secrets.areMembers(of: value) ? Secrets.replacing(in: value) { _ in nil }.text : text
   }
 }

@@ -26,10 +26,12 @@ public struct InstalledCertificate: Hashable, Sendable {
   /// Validity, Unix time in milliseconds, both ends included.
   public var notBefore: Int64
   public var notAfter: Int64
+  /// Of an own certificate: its key is in a token (RFC 7512), not in a file.
+  public var keyIsInToken: Bool
 
   public init(
     kind: Kind, fingerprint: String, hash: CertificateHashDataType, children: [CertificateHashDataType] = [],
-    subject: String, notBefore: Int64, notAfter: Int64
+    subject: String, notBefore: Int64, notAfter: Int64, keyIsInToken: Bool = false
   ) {
     self.kind = kind
     self.fingerprint = fingerprint
@@ -38,6 +40,7 @@ public struct InstalledCertificate: Hashable, Sendable {
     self.subject = subject
     self.notBefore = notBefore
     self.notAfter = notAfter
+    self.keyIsInToken = keyIsInToken
   }
 }
 
@@ -51,7 +54,7 @@ public enum CertificateRequest: Hashable, Sendable {
   /// What is looked at; answers `done`. Also tells what somebody changed in the folder by hand.
   case look
   /// Generates a key pair and a certificate signing request (RFC 2986) for it; the key waits on disk for its
-  /// certificate, in place of one that waited for the same use. Answers `signingRequest`.
+  /// certificate, in place of one that waited for the same use. The key is always one in a file. Answers `signingRequest`.
   case sign(CertificateSigningUseEnumType, commonName: String, organization: String?, country: String?, key: Key)
   /// The signed chain (PEM, leaf first) of a key that `sign` made. Checked: the key is the waiting one, dates, key
   /// strength, signature algorithms, `commonName`, and the path to a root of its hierarchy: for the charging station

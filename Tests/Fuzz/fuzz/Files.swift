@@ -19,7 +19,23 @@ func fuzzCertificate(_ bytes: [UInt8]) {
     guard let again = try? Certificate(der: certificate.der) else { broken("\(certificate.subject) is not read again") }
     expect(again.fingerprint == certificate.fingerprint, "the fingerprint changes")
     _ = CertificatePath.weakness(of: certificate)
-    _ = try? CertificatePath.verify(certificate, roots: [certificate], intermediates: certificates, at: 0)
+    // Without a time, since hardly any certificate is valid at a given one: so that signatures and all that follows are reached.
+    for time in [nil, 0, certificate.notBefore] {
+      for roots in [[certificate], certificates] {
+        let path = try? CertificatePath.verify(certificate, roots: roots, intermediates: certificates, at: time)
+        expect(path?.isEmpty != true, "a path without certificates")
+      }
+    }
+    let issuer = CertificatePath.issuer(of: certificate, among: certificates)
+    for algorithm in HashAlgorithmEnumType.allCases {
+      let hash = certificate.hashData(algorithm, issuer: issuer)
+      let length = [.sha256: 64, .sha384: 96][algorithm] ?? 128
+      expect(hash.issuerNameHash.utf8.count == length, "a hash of another length")
+      expect(
+        issuer == nil ? hash.issuerKeyHash.isEmpty : hash.issuerKeyHash.utf8.count == length,
+        "no hash of the issuer's key")
+      expect(certificate.matches(hash, issuer: issuer) || issuer == nil, "it does not match its own hash data")
+    }
   }
 }
 

@@ -80,7 +80,7 @@ struct SettingsMemory {
     switch call {
     case .setVariable(let key, let value): variables[key, default: Values()].possible.append(value)
     case .changeAvailability(let key, let operative): availability[key, default: Values()].possible.append(operative)
-    case .other: break
+    case .password, .other: break
     }
   }
 
@@ -92,7 +92,7 @@ struct SettingsMemory {
     case .changeAvailability(let key, let operative):
       let status = payload["status"]?.stringValue
       Self.settle(&availability[key, default: Values()], operative, status == "Accepted" || status == "Scheduled")
-    case .other: break
+    case .password, .other: break
     }
   }
 

@@ -5,7 +5,8 @@ import StationCore
 final class CSMS {
   enum Mood { case good, slow, silent, wrong }
 
-  private unowned let world: World
+  unowned let world: World
+  var doors = Doors()
   private(set) var connection: Int?
   var mood = Mood.good
   /// What BootNotification is answered with, until when.
@@ -22,6 +23,7 @@ final class CSMS {
   enum Call {
     case setVariable(VariableKey, value: String)
     case changeAvailability(AvailabilityKey, operative: Bool)
+    case password(String, change: Int)
     case other
   }
 
@@ -32,7 +34,10 @@ final class CSMS {
 
   var wallTime: Int64 { Self.epoch + world.time }
 
-  func connected(_ connection: Int) { self.connection = connection }
+  func connected(_ connection: Int, _ request: ConnectionRequest) {
+    self.connection = connection
+    doors.entered(request)
+  }
 
   func disconnected(_ connection: Int) {
     if self.connection == connection { self.connection = nil }
@@ -163,6 +168,7 @@ final class CSMS {
 
   private func answered(_ id: String, _ payload: JSONValue) {
     guard let call = calls.removeValue(forKey: id) else { return }
+    if case .password(let new, let change) = call { return passwordAnswered(new, change: change, payload) }
     world.books.answered(call, payload)
   }
 }

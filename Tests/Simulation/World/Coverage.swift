@@ -8,7 +8,8 @@ public struct Coverage: Sendable {
     "csmsCalls", "setVariables", "changeAvailability", "remoteStarts", "resets", "garbageFrames", "meterFaults",
     "clockJumps", "unsetClocks", "hardwareFaults", "storageFailures", "registrationsRefused", "deliveredKWh",
     "billsChecked", "energyChecksSkipped", "realLedgers", "contactorClosings", "storageLow",
-    "bootsChecked", "eventsWhileFailing", "eventsLostWithPower", "rebased",
+    "passwordChanges", "passwordsRefused", "wrongPasswords", "migrations", "wrongAddresses", "bootsChecked",
+    "eventsWhileFailing", "eventsLostWithPower", "rebased",
   ]
 
   public private(set) var counts: [String: Int64] = [:]

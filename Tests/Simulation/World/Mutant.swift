@@ -28,6 +28,8 @@ public enum Mutation: String, CaseIterable, Sendable {
   case forgetSettings
   /// The ledger takes commits after one that failed, before the core knows of that.
   case commitsAfterAFailure
+  /// Of passwords only the newest is ever tried.
+  case forgetOldPassword
 }
 
 /// The core with one bug: its actions, or what it hears, are changed. No hook in the core is needed for it.
@@ -42,6 +44,7 @@ struct Mutant: StationHandle {
   /// Message ids that were changed on the wire, as the core knows them.
   private var aliases: [String: String] = [:]
   private var sent: Set<String> = []
+  private var newestPassword: String?
 
   init(_ start: StationStart, at now: StationTime, _ mutation: Mutation) {
     var start = start
@@ -106,6 +109,19 @@ struct Mutant: StationHandle {
     case .forgetSettings:
       changeWrites(&actions) { writes in
         writes.removeAll { if case .put(.variable, _, _) = $0 { true } else { false } }
+      }
+    case .forgetOldPassword:
+      for case .commit(let writes) in actions {
+        for case .put(.variable, "securityctrlr/basicauthpassword", let value) in writes {
+          // They are numbered; what is rolled back to has a lower number.
+          let password = String(decoding: value, as: UTF8.self)
+          if Doors.number(of: password) > Doors.number(of: newestPassword ?? "") { newestPassword = password }
+        }
+      }
+      for index in actions.indices {
+        guard case .connect(var request) = actions[index], let newestPassword else { continue }
+        request.basicAuthPassword = newestPassword
+        actions[index] = .connect(request)
       }
     case .forgetOpenTransactions, .commitsAfterAFailure: break
     }

@@ -24,7 +24,7 @@ final class Network {
 
   // MARK: What the station asks for
 
-  func connect() {
+  func connect(_ request: ConnectionRequest) {
     connection += 1
     state = .connecting
     isHalfOpen = false
@@ -44,13 +44,21 @@ final class Network {
       ]
       return fail(after: latency(), world.dice.pick(reasons))
     }
+    if world.csms.doors.verdict(on: request) == .nobody {
+      return world.dice.chance(0.3)
+        ? fail(after: 30_000, .timedOut) : fail(after: latency(), .connectFailed("no such host"))
+    }
     world.after(2 * latency()) { [unowned self] in
       guard self.connection == connection, self.state == .connecting else { return }
+      if self.world.csms.doors.verdict(on: request) == .wrongPassword {
+        self.world.coverage.count("passwordsRefused")
+        return self.down(connection, .httpStatus(401))
+      }
       if self.world.time < self.downUntil { return self.down(connection, .lost("during the handshake")) }
       self.state = .up
       self.lastToStation = self.world.time
       self.lastToCSMS = self.world.time
-      self.world.csms.connected(connection)
+      self.world.csms.connected(connection, request)
       self.world.give(.link(.up(subprotocol: "ocpp2.0.1")))
     }
   }

@@ -3,6 +3,8 @@ import DeviceModel
 /// What can go wrong in a simulated world.
 public enum FaultFamily: String, CaseIterable, Sendable {
   case network, csms, disk, power, clock, meter, hardware, drivers
+  /// Passwords and network profiles that the CSMS changes, rightly and wrongly.
+  case doors
 }
 
 /// One station and its circumstances, drawn from a seed.
@@ -52,7 +54,7 @@ struct Scenario {
     idlePeriod = dice.pick([30 * .second, 50 * .second, 55 * .second])
     driverMean = dice.spread(5 * .minute...90 * .minute)
     faultMean = [:]
-    for family in FaultFamily.allCases where faults.contains(family) {
+    for family in FaultFamily.allCases where family != .doors && faults.contains(family) {
       // A third of the families rest in a given world, the others are rare, usual or frequent.
       guard dice.chance(0.7) else { continue }
       faultMean[family] = dice.spread(20 * .minute...12 * .hour)
@@ -90,6 +92,14 @@ struct Scenario {
     set("AlignedDataCtrlr/TxEndedInterval", dice.pick(["0", "0", "900"]))
     set("ClockCtrlr/TimeSource", timeSource)
     set("InternalCtrlr/ResumeTransactionsOnBoot", flag(dice.chance(0.5)))
+  }
+
+  /// Drawn apart, so that the worlds of before it stay as they were.
+  mutating func addDoors() {
+    var dice = Dice(seed: seed ^ 0xD00_85)
+    guard faults.contains(.doors), dice.chance(0.5) else { return }
+    faultMean[.doors] = dice.spread(10 * .minute...6 * .hour)
+    settings["OCPPCommCtrlr/NetworkProfileConnectionAttempts"] = dice.pick(["1", "2", "5"])
   }
 
   /// The settings of the outbox, where the model has them.

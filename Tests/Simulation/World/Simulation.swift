@@ -66,6 +66,7 @@ public struct Simulation: Sendable {
     _ options: SimulationOptions, recorder: Recorder? = nil, progress: ((Int64) -> Void)? = nil
   ) throws(SimulationError) -> SimulationResult {
     var scenario = Scenario(seed: options.seed, hours: options.hours, faults: options.faults)
+    scenario.addDoors()
     scenario.addOutboxSettings(of: try load(scenario.folder, [:]))
     if let logs = options.logs {
       scenario.settings["InternalCtrlr/DiagnosticsLogMaxBytes"] = String(logs.bound)

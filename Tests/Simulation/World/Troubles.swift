@@ -50,6 +50,7 @@ final class Troubles {
     case .meter: strikeMeter()
     case .hardware: strikeHardware()
     case .drivers: break
+    case .doors: world.csms.changeDoors()
     }
   }
 

@@ -266,7 +266,7 @@ final class World {
     switch action {
     case .commit, .controlReply, .event: break
     case .log(let level, let text): log(level, text)
-    case .connect: network.connect()
+    case .connect(let request): network.connect(request)
     case .disconnect(let code, let reason): network.disconnect(code, reason)
     case .send(let frame):
       mix(frame)
