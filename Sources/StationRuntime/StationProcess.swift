@@ -173,6 +173,14 @@ public enum StationProcess {
     parts.certificates = CertificateWorker(certificates, inventory: inventory)
     parts.simulationFile = simulationFile
     parts.drivers = drivers
+    do {
+      for evse in loaded.signingMeters {
+        let name = "simulated-meter-\(evse).key"
+        parts.signers[evse] = OCMFMeter(evse: evse, key: try MeterKey(directory: options.dataDirectory, name: name))
+      }
+    } catch {
+      throw Failure(.dataDirectory, ["stationd: \(error.text)"])
+    }
     let socket: ControlSocketFile
     do {
       if let path = options.messageLog { parts.messageLog = try MessageLog(path: path) }

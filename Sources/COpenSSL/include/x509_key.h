@@ -26,4 +26,10 @@ int x509_key_write(EVP_PKEY *key, int file, const char *password);
 struct x509_bytes x509_key_request(
     EVP_PKEY *key, const char *common_name, const char *organization, const char *country, const char **problem);
 
+// Signs the bytes: ECDSA (or RSA PKCS #1) with SHA-256, in DER. No data when OpenSSL fails; else `x509_free`.
+struct x509_bytes x509_key_sign(EVP_PKEY *key, const unsigned char *data, size_t count);
+
+// The public key: SubjectPublicKeyInfo (RFC 5280) in DER. No data when OpenSSL fails; else `x509_free`.
+struct x509_bytes x509_key_public(EVP_PKEY *key);
+
 #endif

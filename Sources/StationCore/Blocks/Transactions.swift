@@ -203,12 +203,16 @@ extension Station {
   /// A start point was reached while something forbade to begin (a fault, Inoperative, the ledger) that is gone now: the
   /// transaction begins before anything is offered.
   mutating func startDueTransaction(at index: Int) {
-    let evse = evses[index]
-    guard evse.transaction == nil, evse.ending == nil, !evse.isResuming, evse.authorization != nil, evse.isConnected,
-      !startsWithEnergy, isUsable(at: index),
-      !hasBlockingFault(evse: evse.id, connector: (evse.connectedIndex ?? 0) + 1)
-    else { return }
+    guard !startsWithEnergy, mayBeginTransaction(at: index) else { return }
     startTransaction(at: index, trigger: .authorized)
+  }
+
+  /// A vehicle that somebody may charge, no transaction yet, and nothing that forbids to begin one.
+  func mayBeginTransaction(at index: Int) -> Bool {
+    let evse = evses[index]
+    return evse.transaction == nil && evse.ending == nil && !evse.isResuming && evse.authorization != nil
+      && evse.isConnected && isUsable(at: index)
+      && !hasBlockingFault(evse: evse.id, connector: (evse.connectedIndex ?? 0) + 1)
   }
 
   // MARK: Start and end

@@ -24,6 +24,7 @@ extension Station {
     for index in evses.indices {
       settleEnergyFlow(at: index)
       startDueTransaction(at: index)
+      settleSignature(at: index)
       startDueArrival(at: index)
     }
     let offers = allocateCurrent()
@@ -56,7 +57,8 @@ extension Station {
     }
     let connector = evse.connectors[connected]
     if connector.hasLock, connector.lockHasFailed || !connector.locked { return false }
-    guard storageAllowsEnergy(at: index), evse.transaction != nil || startsWithEnergy else { return false }
+    let begins = startsWithEnergy && (!startsWithSignature || starts(at: "EnergyTransfer"))
+    guard storageAllowsEnergy(at: index), evse.transaction != nil || begins else { return false }
     return !hasBlockingFault(evse: evse.id, connector: connector.id)
   }
 

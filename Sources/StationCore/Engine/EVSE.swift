@@ -38,6 +38,8 @@ struct EVSE: Sendable {
   var ending: Ending?
   /// From the ledger: a transaction that was open when the station stopped; resumed or ended.
   var isResuming = false
+  /// Since when a signed value is waited for, with which the transaction is to begin: monotonic, and UTC milliseconds.
+  var signatureSince: (monotonic: Int64, wall: Int64)?
   /// A Reset of this EVSE alone.
   var reset: PendingReset?
   /// What the sensor of the parking bay says; `nil`: there is none, or it has not said anything yet.

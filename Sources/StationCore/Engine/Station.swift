@@ -235,6 +235,7 @@ public struct Station: Sendable {
       case TimerID.evConnectionName: evConnectionTimedOut(at: index)
       // `settle` looks at what has changed with time
       case TimerID.evReadyName, TimerID.powerName, TimerID.finalReadingName, TimerID.easingName: break
+      case TimerID.signatureName: askForSignature(at: index)
       case TimerID.contactorName: contactorTimedOut(at: index)
       case TimerID.resumeName: resumeTimedOut(at: index)
       case TimerID.sampledName: sampledDataDue(at: index)
