@@ -5,7 +5,9 @@ import Testing
 
 enum Shipped {
   /// The folders whose hardware is simulated.
-  static let simulated = ["ac-two-evse", "ac-one-evse", "ac-two-bays", "ac-two-connectors", "ac-signed-meter"]
+  static let simulated = [
+    "ac-two-evse", "ac-one-evse", "ac-two-bays", "ac-two-connectors", "ac-signed-meter", "ac-locked-socket",
+  ]
 
   /// The folder of this name in the package's `DeviceModel`.
   static func directory(_ name: String, file: String = #filePath) -> String {

@@ -10,7 +10,7 @@ enum SimulatedCheck {
 
   static func check(_ place: DriverPlace, _ check: inout DriverCheck) -> [ResourceClaim] {
     let object = ObjectReader(
-      place.node, "a simulated driver", known: ["kind", "signing"], unknown: .error, &check.problems)
+      place.node, "a simulated driver", known: ["kind", "signing"], unknown: .warning, &check.problems)
     let signing = object.choice("signing", of: SimulatedSigning.allCases.map(\.rawValue), &check.problems)
     if let node = place.node["signing"], !CaseFold.equal(place.component.name, meter) {
       check.problems.add(

@@ -226,6 +226,7 @@ public struct Station: Sendable {
     case .storage: retryStorage()
     case .monitors: monitorsDue()
     case .monitorState: monitorStateDue()
+    case .waitingTokens: break  // `settleWaitingTokens`
     case .reset: break  // `finishStopping` looks at `restartIsReady`
     case .masterPass: masterPassTimedOut()
     default:
