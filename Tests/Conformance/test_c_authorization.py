@@ -61,9 +61,8 @@ async def test_the_locked_socket_opens_for_who_is_authorized(rig: Rig):
     """No plug goes in before; it is locked again for the next driver"""
     rig.configuration = LOCKED
     await rig.start({"TxCtrlr/TxStopPoint": "EVConnected"})
-    await until_lock(rig, True)
-    with pytest.raises(StationFailed, match="is locked without a plug"):
-        await rig.station.plug_in(rig.evse_id)
+    await until_barred(rig)
+    rig.csms.forget()
     session = Session(rig)
     await session.authorized()
     await until_lock(rig, False)
@@ -72,15 +71,26 @@ async def test_the_locked_socket_opens_for_who_is_authorized(rig: Rig):
     await until_lock(rig, True)
     await rig.station.plug_out(rig.evse_id)
     await rig.csms.expect("TransactionEvent", {"eventType": "Ended"})
-    await until_lock(rig, True)
-    with pytest.raises(StationFailed, match="is locked without a plug"):
-        await rig.station.plug_in(rig.evse_id)
+    await until_barred(rig)
 
 
 async def until_lock(rig: Rig, locked: bool) -> None:
     async with asyncio.timeout(10 * PATIENCE):
         while (await rig.station.state())["evses"][0]["connectors"][0]["locked"] != locked:
             await asyncio.sleep(0.02)
+
+
+async def until_barred(rig: Rig) -> None:
+    """The lock has come to where no plug goes in; as long as it moves, one that did is pulled again."""
+    async with asyncio.timeout(10 * PATIENCE):
+        while True:
+            try:
+                await rig.station.plug_in(rig.evse_id)
+            except StationFailed as refusal:
+                assert "is locked without a plug" in str(refusal)
+                return
+            await rig.station.plug_out(rig.evse_id)
+            await asyncio.sleep(0.3)
 
 
 @requirement("C01.FR.02")
