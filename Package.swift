@@ -76,7 +76,8 @@ let package = Package(
     .executableTarget(
       name: "station-relayd", dependencies: ["CRelay", "CGPIOD"], cSettings: c, linkerSettings: program + onlyC),
     .target(
-      name: "Hardware", dependencies: ["OCPP", "DeviceModel", "StationCore", "Threads", "CModbus", "CGPIOD", "CRelay"],
+      name: "Hardware",
+      dependencies: ["OCPP", "DeviceModel", "StationCore", "Threads", "Certificates", "CModbus", "CGPIOD", "CRelay"],
       swiftSettings: small),
     .target(
       name: "StationRuntime",
@@ -145,7 +146,8 @@ let package = Package(
       path: "Tests/Support/driver-watch", exclude: ["watch.py"],
       swiftSettings: settings),
     .testTarget(
-      name: "HardwareTests", dependencies: ["Hardware", "StationCore", "DeviceModel", "OCPP", "CRelay", "Threads"],
+      name: "HardwareTests",
+      dependencies: ["Hardware", "Certificates", "StationCore", "DeviceModel", "OCPP", "CRelay", "Threads"],
       swiftSettings: settings),
     .executableTarget(
       name: "tls-drill", dependencies: ["COpenSSL", "CTLSPeer"], path: "Tests/Support/tls-drill", cSettings: c),

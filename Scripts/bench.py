@@ -133,7 +133,36 @@ class Peer:
             self.answer(message)
 
 
-class Running:
+class Measured:
+    """A process that is connected to a Peer."""
+
+    peer: Peer
+    process: subprocess.Popen
+
+    def cpu(self) -> float:
+        """CPU time of all threads, seconds."""
+        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
+
+class PackageClient(Measured):
+    """The minimal station of bench_client.py."""
+
+    def __init__(self, inventory: Path, items: int):
+        self.peer = Peer()
+        program = [sys.executable, str(ROOT / "Scripts" / "bench_client.py"), f"ws://127.0.0.1:{self.peer.port}/bench", str(inventory)]
+        self.process = subprocess.Popen([*program, str(items)], stdin=subprocess.DEVNULL)
+        self.peer.accept()
+        self.peer.answer(self.peer.receive())
+        self.peer.settle()
+
+    def stop(self) -> None:
+        self.peer.link.close()
+        self.process.terminate()
+        self.process.wait(10)
+
+
+class Running(Measured):
     """A station with its own directory, connected to a Peer."""
 
     def __init__(self, binary: Path, folder: Path, *options: str, tls: ssl.SSLContext | None = None):
@@ -151,11 +180,6 @@ class Running:
         assert boot[2] == "BootNotification", boot
         self.peer.answer(boot)
         self.peer.settle()
-
-    def cpu(self) -> float:
-        """CPU time of all threads, seconds."""
-        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
-        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
     def status(self, name: str) -> int:
         text = Path(f"/proc/{self.process.pid}/status").read_text()
@@ -308,16 +332,74 @@ def tls(binary: Path, folder: Path, plain: dict[str, float], quick: bool) -> dic
     return figures
 
 
-def calls_cpu(running: Running, first: int, items: int, calls: int) -> float:
+def calls_cpu(running: Measured, first: int, items: int, calls: int) -> float:
     """CPU time of the station for a GetVariables of so many items, seconds."""
+    return call_cost(running, first, items, calls)[0]
+
+
+def call_cost(running: Measured, first: int, items: int, calls: int) -> tuple[float, float]:
+    """CPU time of the station for a GetVariables of so many items, and the round trip, seconds."""
     item = {"component": {"name": "TxCtrlr"}, "variable": {"name": "EVConnectionTimeOut"}}
     payload = {"getVariableData": [item] * items}
     for number in range(50):
         running.peer.call(first + number, "GetVariables", payload)
-    before = running.cpu()
+    before, start = running.cpu(), time.monotonic()
     for number in range(calls):
         running.peer.call(first + 50 + number, "GetVariables", payload)
-    return (running.cpu() - before) / calls
+    return (running.cpu() - before) / calls, (time.monotonic() - start) / calls
+
+
+def report(running: Measured, number: int) -> list[list[dict]]:
+    """A GetBaseReport FullInventory: the data of each NotifyReport, all of them answered."""
+    peer = running.peer
+    peer.send([2, f"bench-report-{number}", "GetBaseReport", {"requestId": number, "reportBase": "FullInventory"}])
+    parts: list[list[dict]] = []
+    more = True
+    while more:
+        message = peer.receive()
+        if message[0] == 2:
+            peer.answer(message)
+            if message[2] == "NotifyReport":
+                parts.append(message[3]["reportData"])
+                more = message[3].get("tbc", False)
+    return parts
+
+
+def report_cost(running: Measured, rounds: int) -> tuple[float, float]:
+    """CPU time of the station for one FullInventory, and the time until the last NotifyReport has come, seconds."""
+    report(running, 1)
+    running.peer.settle()
+    before, wall = running.cpu(), 0.0
+    for number in range(rounds):
+        start = time.monotonic()
+        report(running, 2 + number)
+        wall += time.monotonic() - start
+    running.peer.settle()
+    return (running.cpu() - before) / rounds, wall / rounds
+
+
+def messages(running: Running, folder: Path, quick: bool) -> dict[str, tuple[float, str, str]]:
+    """GetVariables and FullInventory, the station beside a client on the PyPI package that does the same and nothing else."""
+    figures: dict[str, tuple[float, str, str]] = {}
+    parts = report(running, 0)
+    entries = sum(map(len, parts))
+    inventory = folder / "inventory.json"
+    inventory.write_text(json.dumps([one for part in parts for one in part]))
+    client = PackageClient(inventory, len(parts[0]))
+    calls = {1: 200 if quick else 2000, 50: 50 if quick else 200}
+    for name, station, want in (("", running, {1: "< 50", 50: "< 200"}), (", PyPI package", client, {})):
+        for items in (1, 50):
+            count = calls[items] if station is client else 200 if quick else 2000
+            cpu, trip = call_cost(station, 1000 * items, items, count)
+            what = f"GetVariables, {items} item{'s' * (items > 1)}"
+            figures[f"{what}, CPU per call{name}"] = (cpu * 1e6, "µs", want.get(items, ""))
+            figures[f"{what}, round trip{name}"] = (trip * 1e6, "µs", "")
+        cpu, wall = report_cost(station, 5 if quick else 20)
+        what = f"FullInventory, {entries} variables in {len(parts)} messages"
+        figures[f"{what}, CPU{name}"] = (cpu * 1e3, "ms", "" if name else "< 4")
+        figures[f"{what}, until the last{name}"] = (wall * 1e3, "ms", "")
+    client.stop()
+    return figures
 
 
 def wear(binary: Path, folder: Path, quick: bool) -> tuple[float, float]:
@@ -361,15 +443,7 @@ def monitoring(binary: Path, folder: Path, quick: bool) -> tuple[float, float]:
     calls = 50 if quick else 500
     change(calls)
     without = change(calls)
-    peer.send([2, "bench-report", "GetBaseReport", {"requestId": 1, "reportBase": "FullInventory"}])
-    entries, more = [], True
-    while more:
-        message = peer.receive()
-        if message[0] == 2:
-            peer.answer(message)
-            if message[2] == "NotifyReport":
-                entries += message[3]["reportData"]
-                more = message[3].get("tbc", False)
+    entries = [one for part in report(running, 1) for one in part]
     entries = [one for one in entries if one["variableCharacteristics"]["supportsMonitoring"]]
     entries.sort(key=lambda one: one["variable"]["name"] != "OfflineThreshold")
     monitors = [
@@ -426,11 +500,8 @@ def measure(binary: Path, quick: bool) -> dict[str, tuple[float, str, str]]:
         running.peer.serve(seconds)
         figures["CPU in 60 s idle"] = ((running.cpu() - before) * 1000 * 60 / seconds, "ms", "< 3")
         plain: dict[str, float] = {}
-        for count, want in ((1, "< 50"), (50, "< 200")):
-            cpu = calls_cpu(running, 1000 * count, count, 200 if quick else 2000)
-            figures[f"GetVariables, {count} item{'s' * (count > 1)}, CPU per call"] = (cpu * 1e6, "µs", want)
-            if count == 1:
-                plain["call"] = cpu
+        figures |= messages(running, Path(scratch), quick)
+        plain["call"] = figures["GetVariables, 1 item, CPU per call"][0] / 1e6
         plain["connection"], _ = connections(running, 20 if quick else 100)
         figures["plain connection, CPU"] = (plain["connection"] * 1e6, "µs", "")
         running.stop()

@@ -141,3 +141,30 @@ out:
   ERR_clear_error();
   return bytes;
 }
+
+struct x509_bytes x509_key_sign(EVP_PKEY *key, const unsigned char *data, size_t count) {
+  struct x509_bytes bytes = {NULL, 0};
+  EVP_MD_CTX *context = EVP_MD_CTX_new();
+  size_t most = 0;
+  if (context != NULL && EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key) == 1 &&
+      EVP_DigestSign(context, NULL, &most, data, count) == 1 && (bytes.data = malloc(most)) != NULL) {
+    bytes.count = most;
+    if (EVP_DigestSign(context, bytes.data, &bytes.count, data, count) != 1) x509_free(&bytes);
+  }
+  EVP_MD_CTX_free(context);
+  ERR_clear_error();
+  return bytes;
+}
+
+struct x509_bytes x509_key_public(EVP_PKEY *key) {
+  struct x509_bytes bytes = {NULL, 0};
+  unsigned char *der = NULL;
+  int count = i2d_PUBKEY(key, &der);
+  if (count > 0 && (bytes.data = malloc((size_t)count)) != NULL) {
+    memcpy(bytes.data, der, (size_t)count);
+    bytes.count = (size_t)count;
+  }
+  OPENSSL_free(der);
+  ERR_clear_error();
+  return bytes;
+}

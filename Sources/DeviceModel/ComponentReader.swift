@@ -340,9 +340,6 @@ struct ComponentReader {
         suggestion: Suggestion.nearest(to: kind, in: Driver.kinds))
       return nil
     }
-    for (key, _) in node.members where kind == "simulated" && key.string != "kind" {
-      unknownKey(key, in: "a \(kind) driver", known: ["kind"])
-    }
     guard let configuration = try? JSONValue.parse(Array(node.source.utf8)) else {
       problems.add(.error, at: node, "the driver cannot be read", expected: "a JSON object")
       return nil

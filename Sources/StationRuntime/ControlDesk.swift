@@ -82,7 +82,7 @@ final class ControlDesk {
     case .undelivered(let discard):
       let fields = [
         JSONMember(name: "total", value: .int(runtime.core.snapshot.undeliveredMessages)),
-        JSONMember(name: "messages", value: .array(runtime.core.undeliveredMessages)),
+        JSONMember(name: "messages", value: .array(runtime.core.undeliveredMessages.map(MessageLog.redacted))),
       ]
       succeed(client, id, fields)
       // Nobody waits for it: what is discarded has just been given out.

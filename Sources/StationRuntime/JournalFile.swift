@@ -11,6 +11,7 @@ final class JournalFile: InputRecorder {
   static let sizeLimit = 256 << 20
 
   private let file: LogFile
+  private var codes = KeyCodeNames()
   private var size = 0
   private var isFull = false
   /// Says once that recording has ended.
@@ -26,14 +27,14 @@ final class JournalFile: InputRecorder {
     }
     file = try LogFile(path: path, truncating: true)
     self.warn = warn
-    append(Journal.line(for: start, at: time))
+    append(Journal.line(for: start, at: time, &codes))
   }
 
   var isWaiting: Bool { file.isWaiting }
 
   func record(_ input: Input, at now: StationTime, clock: ClockSource, actions: [Action]) {
     guard !isFull else { return }
-    append(Journal.line(for: input, at: now, clock: clock, actions: actions))
+    append(Journal.line(for: input, at: now, clock: clock, actions: actions, &codes))
   }
 
   func flush() {

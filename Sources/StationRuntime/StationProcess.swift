@@ -194,6 +194,14 @@ public enum StationProcess {
     parts.logs = LogWorker(
       LogStore(directory: data + "/logs", transfers: data + "/transfers", bound: LogStore.defaultBound),
       line: DiagnosticsLog.line)
+    do {
+      for evse in loaded.signingMeters {
+        let name = "simulated-meter-\(evse).key"
+        parts.signers[evse] = OCMFMeter(evse: evse, key: try MeterKey(directory: options.dataDirectory, name: name))
+      }
+    } catch {
+      throw Failure(.dataDirectory, ["stationd: \(error.text)"])
+    }
     let socket: ControlSocketFile
     do {
       if let path = options.messageLog { parts.messageLog = try MessageLog(path: path) }

@@ -37,6 +37,8 @@ public final class StationRuntime {
     public var logs: LogWorker?
     public var journal: (any InputRecorder)?
     public var simulationFile: SimulationFile?
+    /// The simulated meters that sign, by EVSE.
+    public var signers: [Int: OCMFMeter] = [:]
     /// What of the hardware is real; `nil`: all is simulated.
     public var drivers: HardwareDrivers?
     /// Reads the machine's clocks.
@@ -78,6 +80,7 @@ public final class StationRuntime {
   let diagnostics: DiagnosticsLog?
   let journal: (any InputRecorder)?
   private let simulationFile: SimulationFile?
+  private let signers: [Int: OCMFMeter]
   private let reading: () -> StationClock.Reading
 
   private var link: (any LinkPort)?
@@ -127,6 +130,7 @@ public final class StationRuntime {
     diagnostics = parts.logs.map { DiagnosticsLog($0, on: loop) }
     journal = parts.journal
     simulationFile = parts.simulationFile
+    signers = parts.signers
     reading = parts.reading
   }
 
@@ -344,8 +348,12 @@ public final class StationRuntime {
         if !isReal, drivers.overrules(event) { continue }
         noticeDeparture(event, drivers)
       }
+      if case .meter(let reading) = event {
+        let signer = isReal ? nil : signers[reading.evse]
+        inputs.append(.hardware(.meter(signer?.signed(reading, wall: now.wall) ?? reading)))
+        continue
+      }
       inputs.append(.hardware(event))
-      if case .meter = event { continue }
       hardwareChanged = true
     }
   }

@@ -151,7 +151,12 @@ extension Ctl {
   }
 
   struct Park: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Drive a vehicle into the parking bay, or out of it.")
+    static let configuration = CommandConfiguration(
+      abstract: "Drive a vehicle into the parking bay, or out of it.",
+      discussion: """
+        Needs a BayOccupancySensor at the EVSE, which is simulated. On the control socket:
+          {"cmd":"park","evse":1,"occupied":true}
+        """)
 
     @OptionGroup var control: ControlOptions
     @Option(help: "EVSE id, from 1.")
@@ -166,7 +171,12 @@ extension Ctl {
 
   struct Select: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Select at the station's UI which transactions a master pass stops.")
+      abstract: "Select at the station's UI which transactions a master pass stops.",
+      discussion: """
+        Counts for 60 s after a token of the master pass' group was accepted, where UIInput/Enabled is true; the event \
+        "display" says when. On the control socket, without "evses" all, with [] none:
+          {"cmd":"select","evses":[1]}
+        """)
 
     @OptionGroup var control: ControlOptions
     @Option(parsing: .upToNextOption, help: "The EVSEs. (default: all)")

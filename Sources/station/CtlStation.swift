@@ -123,7 +123,7 @@ extension Ctl {
     static let configuration = CommandConfiguration(
       abstract:
         "Print the messages that the CSMS refused until the station had to give them up, one JSON object a line.",
-      discussion: "Their total, over the station's life, goes to standard error.")
+      discussion: "Their total, over the station's life, goes to standard error. Key codes are shown as ***.")
 
     @OptionGroup var control: ControlOptions
     @Flag(help: "Delete them in the station once they are printed.")

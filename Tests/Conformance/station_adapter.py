@@ -204,6 +204,10 @@ class OurStation(StationAdapter):
     def has_parking_bay_sensor(self) -> bool:
         return any(self._model.glob("*/BayOccupancySensor*.json"))
 
+    @property
+    def locked_before_authorization(self) -> bool:
+        return any(self._model.glob("*/ConnectorProtectionRelease*.json"))
+
     # Life
 
     def command_line(self) -> list[str]:

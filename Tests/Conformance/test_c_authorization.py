@@ -1,13 +1,19 @@
 """Block C, authorization, as far as it needs neither cache nor local list."""
 
+import asyncio
+
 import pytest
 
 from checks import GROUP, QUIET_SECONDS, local_start
 from csms import ABSENT
-from rig import Rig, Token, not_applicable
+from rig import PATIENCE, Rig, Token, not_applicable
 from states import Session, offline
+from station_adapter import StationFailed
 
 requirement = pytest.mark.requirement
+
+#: The shipped station whose socket is locked before authorization (Part 5, AQ-2).
+LOCKED = "ac-locked-socket"
 
 
 async def authorization_on(rig: Rig) -> None:
@@ -46,7 +52,45 @@ async def test_TC_C_02_CS(rig: Rig, start_point: str):
 @requirement("C01.FR.02", "C06.FR.02")
 async def test_TC_C_05_CS(rig: Rig):
     """A token that is Invalid, presented at a locked connector, starts nothing"""
+    rig.configuration = LOCKED
     await refused(rig, "Invalid", "Authorized", cable=False)
+
+
+@requirement("C01.FR.02", "E03.FR.01")
+async def test_the_locked_socket_opens_for_who_is_authorized(rig: Rig):
+    """No plug goes in before; it is locked again for the next driver"""
+    rig.configuration = LOCKED
+    await rig.start({"TxCtrlr/TxStopPoint": "EVConnected"})
+    await until_barred(rig)
+    rig.csms.forget()
+    session = Session(rig)
+    await session.authorized()
+    await until_lock(rig, False)
+    await rig.station.plug_in(rig.evse_id)
+    await rig.csms.expect("TransactionEvent", {"transactionInfo.chargingState": "Charging"})
+    await until_lock(rig, True)
+    await rig.station.plug_out(rig.evse_id)
+    await rig.csms.expect("TransactionEvent", {"eventType": "Ended"})
+    await until_barred(rig)
+
+
+async def until_lock(rig: Rig, locked: bool) -> None:
+    async with asyncio.timeout(10 * PATIENCE):
+        while (await rig.station.state())["evses"][0]["connectors"][0]["locked"] != locked:
+            await asyncio.sleep(0.02)
+
+
+async def until_barred(rig: Rig) -> None:
+    """The lock has come to where no plug goes in; as long as it moves, one that did is pulled again."""
+    async with asyncio.timeout(10 * PATIENCE):
+        while True:
+            try:
+                await rig.station.plug_in(rig.evse_id)
+            except StationFailed as refusal:
+                assert "is locked without a plug" in str(refusal)
+                return
+            await rig.station.plug_out(rig.evse_id)
+            await asyncio.sleep(0.3)
 
 
 @requirement("C01.FR.02")

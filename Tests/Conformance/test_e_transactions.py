@@ -4,7 +4,8 @@ import pytest
 
 from checks import QUIET_SECONDS, cable_first, faster, local_start, points, samples_of
 from csms import present
-from rig import Rig, address, not_applicable
+from ocmf import SIGNED, public_key, verify
+from rig import Rig, not_applicable
 from states import Session, connector_status
 
 requirement = pytest.mark.requirement
@@ -83,24 +84,21 @@ async def test_TC_E_10_CS(rig: Rig):
     await session.event({"eventType": "Started", "triggerReason": "Authorized"} | expected, "step 3")
 
 
-@requirement("E01.FR.04")
+@requirement("E01.FR.04", "E01.FR.07", "E01.FR.10", "E01.FR.15", "E01.FR.16")
 async def test_TC_E_11_CS(rig: Rig):
     """TxStartPoint DataSigned: the transaction starts when a signed meter value has been read"""
-    await rig.start()
-    answer = await rig.csms.call(
-        "SetVariables", {"setVariableData": [address("TxCtrlr/TxStartPoint") | {"attributeValue": "DataSigned"}]}
-    )
-    if answer["setVariableResult[0].attributeStatus"] != "Accepted":
-        not_applicable("TxStartPoint DataSigned is not supported: the meter does not sign its readings (C-09.3, C-42)")
-    await rig.configure({"SampledDataCtrlr/SignReadings": "true"})
+    rig.configuration = SIGNED
+    await rig.start({"OCPPCommCtrlr/PublicKeyWithSignedMeterValue": "EveryMeterValue"})
+    await rig.configure({"TxCtrlr/TxStartPoint": "DataSigned", "SampledDataCtrlr/SignReadings": "true"})
     session = Session(rig)
     await session.authorized()
     await session.plug_in()
     first = await session.event(
         {"triggerReason": "SignedDataReceived", "idToken.idToken": rig.token.id, "evse.connectorId": present}, "step 3"
     )
-    signed = [one for one in samples_of(first) if one.get("context") == "Transaction.Begin"]
-    assert signed and all("signedMeterValue" in one for one in signed)
+    first.check({"eventType": "Started", "idToken.type": rig.token.type}, "step 3")
+    begin = [one for one in samples_of(first) if one.get("context") == "Transaction.Begin"]
+    verify(begin, public_key(begin[0]["signedMeterValue"]["publicKey"]))
     await session.until_charging("step 5")
 
 

@@ -1,6 +1,7 @@
 """Block J, meter values: clock-aligned (J01) and sampled (J02)."""
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from checks import (
     ENERGY,
@@ -15,8 +16,9 @@ from checks import (
     time_of,
 )
 from csms import Message
+from ocmf import SIGNED, public_key, verify
 from rig import PATIENCE, Rig, not_applicable
-from states import Session
+from states import Session, booted
 
 requirement = pytest.mark.requirement
 
@@ -148,11 +150,18 @@ def check_each_value(message: Message) -> None:
 
 
 @requirement("J01.FR.21")
-async def test_TC_J_04_CS(rig: Rig):
+@pytest.mark.parametrize("keys", ["Never", "OncePerTransaction", "EveryMeterValue"])
+async def test_TC_J_04_CS(rig: Rig, keys: str):
     """Clock-aligned meter values in the Ended event, signed"""
-    settings = {"AlignedDataCtrlr/TxEndedInterval": str(ALIGNED), "AlignedDataCtrlr/TxEndedMeasurands": LIST}
+    rig.configuration = SIGNED
+    settings = {
+        "AlignedDataCtrlr/TxEndedInterval": str(ALIGNED),
+        "AlignedDataCtrlr/TxEndedMeasurands": ENERGY,
+        "AlignedDataCtrlr/SendDuringIdle": "false",
+        "SampledDataCtrlr/TxEndedMeasurands": "",
+    }
     await aligned_station(rig, settings)
-    await signed(rig, "AlignedDataCtrlr", CLOCK)
+    await signed(rig, "AlignedDataCtrlr", keys, CLOCK)
 
 
 @requirement("J01.FR.19", "J01.FR.20")
@@ -290,20 +299,69 @@ def values_of(message: Message, context: str) -> list[dict]:
 
 
 @requirement("J02.FR.21")
-async def test_TC_J_11_CS(rig: Rig):
+@pytest.mark.parametrize("keys", ["Never", "OncePerTransaction", "EveryMeterValue"])
+async def test_TC_J_11_CS(rig: Rig, keys: str):
     """Meter values in the Ended event, signed"""
-    settings = {"SampledDataCtrlr/TxEndedInterval": str(SAMPLED), "SampledDataCtrlr/TxEndedMeasurands": LIST}
+    rig.configuration = SIGNED
+    settings = {
+        "SampledDataCtrlr/TxEndedInterval": str(SAMPLED),
+        "SampledDataCtrlr/TxEndedMeasurands": ENERGY,
+        "AlignedDataCtrlr/TxEndedMeasurands": "",
+    }
     await sampled_station(rig, settings)
-    await signed(rig, "SampledDataCtrlr", PERIODIC)
+    await signed(rig, "SampledDataCtrlr", keys, PERIODIC)
 
 
-async def signed(rig: Rig, controller: str, tick: dict[str, str]) -> None:
-    """With SignReadings every value in the Ended event is signed."""
-    if not (await rig.get(f"{controller}/SignReadings"))[0].exists:
-        not_applicable("the meter does not sign its readings")
-    await rig.configure({f"{controller}/SignReadings": "true"})
+async def signed(rig: Rig, controller: str, keys: str, tick: dict[str, str]) -> None:
+    """With SignReadings every value in the Ended event is signed, and brings the public key as often as configured."""
+    key = await known_key(rig, controller)
+    await rig.configure(
+        {f"{controller}/SignReadings": "true", "OCPPCommCtrlr/PublicKeyWithSignedMeterValue": keys}
+    )
     ended = await after_intervals(rig, tick)
-    check_each_value(ended)
-    for sample in samples_of(ended):
-        assert "signedMeterValue" in sample, f"not signed: {sample}"
-        assert {"publicKey", "signedMeterData"} <= set(sample["signedMeterValue"]), f"incomplete: {sample}"
+    samples = samples_of(ended)
+    verify(samples, key)
+    sent = [sample["signedMeterValue"]["publicKey"] for sample in samples]
+    own = [public_key(text) == key for text in sent if text]
+    expected = {"Never": 0, "OncePerTransaction": 1, "EveryMeterValue": len(samples)}[keys]
+    assert own == [True] * expected and all(sent[:expected]), f"keys: {sent}"
+
+
+async def known_key(rig: Rig, controller: str) -> ec.EllipticCurvePublicKey:
+    """The meter's public key, as a CSMS gets to know it before: from a short transaction in which the values bring it."""
+    every = {f"{controller}/SignReadings": "true", "OCPPCommCtrlr/PublicKeyWithSignedMeterValue": "EveryMeterValue"}
+    await rig.configure(every)
+    session = Session(rig)
+    await session.energy_transfer_started()
+    await rig.csms.expect("TransactionEvent", CLOCK if controller == "AlignedDataCtrlr" else PERIODIC)
+    await session.parking_bay_unoccupied()
+    assert session.last["eventType"] == "Ended"
+    return public_key(samples_of(session.last)[0]["signedMeterValue"]["publicKey"])
+
+
+@requirement("J02.FR.21")
+async def test_signed_values_beside_others(rig: Rig):
+    """The signature is about the register: the other measurands of the same reading bring none"""
+    rig.configuration = SIGNED
+    await sampled_station(rig, {"SampledDataCtrlr/SignUpdatedReadings": "true"})
+    await rig.configure(
+        {"SampledDataCtrlr/SignReadings": "true", "OCPPCommCtrlr/PublicKeyWithSignedMeterValue": "EveryMeterValue"}
+    )
+    session = Session(rig)
+    await session.energy_transfer_started()
+    event = await rig.csms.expect("TransactionEvent", PERIODIC)
+    check_measurands(samples_of(event), MEASURANDS)
+    samples = [sample for sample in samples_of(event) if "signedMeterValue" in sample]
+    assert len(samples) == 1
+    verify(samples, public_key(samples[0]["signedMeterValue"]["publicKey"]))
+
+
+@requirement("J02.FR.21")
+async def test_the_key_of_a_meter_stays(rig: Rig):
+    """A restart makes no other meter of it"""
+    rig.configuration = SIGNED
+    await sampled_station(rig, {"SampledDataCtrlr/TxEndedInterval": str(SAMPLED)})
+    before = await known_key(rig, "SampledDataCtrlr")
+    await rig.station.restart()
+    await booted(rig)
+    assert await known_key(rig, "SampledDataCtrlr") == before

@@ -62,12 +62,36 @@ async def test_swipes_in_quick_succession(rig: Rig, times: int):
     for status in ("Occupied", "Available"):
         await connector_status(rig, rig.evse_id, rig.connector_id, status)
     session = Session(rig, token=rig.other_token)
-    # The last one ends when the meter has been read after its contactor opened; until then its EVSE is nobody else's.
     for id in list(rig.csms.transactions):
         await rig.csms.expect("TransactionEvent", {"eventType": "Ended", "transactionInfo.transactionId": id})
     rig.csms.forget()
     await session.authorized()
     await session.energy_transfer_started()
+
+
+@requirement("C01.FR.02", "E02.FR.01", "E03.FR.01")
+@pytest.mark.parametrize("first", ["token", "cable"])
+async def test_the_next_driver_comes_at_once(rig: Rig, first: str):
+    """Whoever comes while the last transaction still waits for its contactor and its meter begins the next one"""
+    await rig.start({"TxCtrlr/TxStartPoint": "Authorized", "TxCtrlr/TxStopPoint": "EVConnected"})
+    for token, other in ((rig.token, rig.other_token), (rig.other_token, rig.token)):
+        if not rig.csms.transactions:
+            await rig.station.plug_in(rig.evse_id)
+            await swipe(rig, token)
+        await rig.csms.expect("TransactionEvent", {"transactionInfo.chargingState": "Charging"})
+        last = list(rig.csms.transactions)[-1]
+        await rig.station.plug_out(rig.evse_id)
+        if first == "cable":
+            await rig.station.plug_in(rig.evse_id)
+        await swipe(rig, other)
+        if first == "token":
+            await rig.station.plug_in(rig.evse_id)
+        ended = {"eventType": "Ended", "transactionInfo.transactionId": last}
+        await rig.csms.expect("TransactionEvent", ended)
+        started = await rig.csms.expect("TransactionEvent", {"eventType": "Started", "idToken.idToken": other.id})
+        assert started["transactionInfo.transactionId"] != last
+    await rig.csms.expect("TransactionEvent", {"transactionInfo.chargingState": "Charging"})
+    assert len(rig.csms.transactions) == 3
 
 
 @requirement("C01.FR.02", "Part4.4.1.1")

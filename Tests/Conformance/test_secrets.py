@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from rig import Rig, not_applicable
+from csms import CallError
+from rig import PATIENCE, Rig, not_applicable
 from station_adapter import OurStation, StationFailed
 from test_b_variables import get_variables, set_variables
 from test_station import options, run, station_binary
@@ -116,6 +117,40 @@ async def test_nothing_tells_a_secret(rig: Rig):
     ledger.close()
     stored = bytes.fromhex("".join(part for part in dump.split("'") if len(part) % 2 == 0 and is_hexadecimal(part)))
     assert SECRETS["new password"].encode() in stored + dump.encode()
+
+
+@requirement("C04.FR.04", "C04.FR.03")
+async def test_key_codes_are_in_no_log(rig: Rig):
+    """A key code goes to the CSMS and into the ledger, and is in no log, journal, state or export"""
+    code, journal = "47110815", rig.folder / "journal.jsonl"
+    await rig.start(
+        {"TxCtrlr/TxStartPoint": "Authorized", "OCPPCommCtrlr/MessageAttempts[TransactionEvent]": "1"},
+        arguments=["--journal", str(journal), "--log-level", "trace"],
+    )
+    assert isinstance(rig.station, OurStation)
+    rig.csms.respond("TransactionEvent", CallError("InternalError"))
+    await rig.station.swipe(code, "KeyCode", rig.evse_id)
+    asked = await rig.csms.expect("Authorize")
+    asked.check({"idToken.idToken": code, "idToken.type": "KeyCode"})
+    await rig.csms.expect("TransactionEvent", {"idToken.idToken": code})
+    async with asyncio.timeout(10 * PATIENCE):
+        while not (lost := await rig.station.command("undelivered"))["messages"]:
+            await asyncio.sleep(0.05)
+    state = json.dumps(await rig.station.state())
+    await rig.station.stop()
+    outlets = {
+        "the log": rig.station.log(),
+        "the message log": (rig.folder / "messages.jsonl").read_text(),
+        "the journal": journal.read_text(),
+        "the state": state,
+        "the undelivered messages": json.dumps(lost),
+    }
+    for where, text in outlets.items():
+        assert len(text) > 10, f"nothing in {where}"
+        assert code not in text, f"the key code is in {where}"
+    assert '"type":"KeyCode"' in outlets["the journal"].replace("\\", "")
+    replay = await asyncio.create_subprocess_exec(str(station_binary()), "replay", str(journal))
+    assert await replay.wait() == 0, "the journal without it replays all the same"
 
 
 def is_hexadecimal(text: str) -> bool:

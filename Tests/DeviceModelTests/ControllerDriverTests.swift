@@ -263,4 +263,24 @@ import Testing
     #expect(binding.offsetMilliC == -500 && binding.pollIntervalMs == 500 && binding.staleAfterMs == 2000)
     #expect(binding.plausibleC == -20...120)
   }
+
+  // MARK: Simulated meters
+
+  @Test func onlyMetersSign() throws {
+    let read = try load([
+      ("FiscalMetering", #"{"kind": "simulated", "signing": "OCMF"}"#), ("PowerContactor", #"{"kind": "simulated"}"#),
+    ])
+    #expect(read.errors == [])
+    #expect(read.bindings.first == .simulated(ComponentID("FiscalMetering", evse: 1), signing: .ocmf))
+    #expect(read.bindings.last == .simulated(ComponentID("PowerContactor", evse: 1)))
+    let wrong = try load([
+      ("FiscalMetering", #"{"kind": "simulated", "signing": "ocmf"}"#),
+      ("PowerContactor", #"{"kind": "simulated", "signing": "OCMF"}"#),
+    ])
+    #expect(
+      wrong.errors == [
+        #"M1.json: signing is "ocmf"; expected one of OCMF; did you mean "OCMF"?"#,
+        "M2.json: signing on PowerContactor@1; expected it on FiscalMetering: only meters sign",
+      ])
+  }
 }

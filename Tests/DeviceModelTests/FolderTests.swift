@@ -207,7 +207,7 @@ import Testing
           + "did you mean \"simulated\"?",
         "DIR/custom/c.json:1:41: error: \"kind\" is missing; expected one of \(kinds)",
         "DIR/custom/d.json:1:52: error: driver is a number; expected an object",
-        "DIR/custom/e.json:1:75: warning: unknown key \"line\" in a simulated driver; expected kind",
+        "DIR/custom/e.json:1:75: warning: unknown key \"line\" in a simulated driver; expected kind, signing",
       ])
   }
 

@@ -4,8 +4,10 @@ import Testing
 @testable import DeviceModel
 
 enum Shipped {
-  /// The folders without a driver.
-  static let simulated = ["ac-two-evse", "ac-one-evse", "ac-two-bays", "ac-two-connectors"]
+  /// The folders whose hardware is simulated.
+  static let simulated = [
+    "ac-two-evse", "ac-one-evse", "ac-two-bays", "ac-two-connectors", "ac-signed-meter", "ac-locked-socket",
+  ]
 
   /// The folder of this name in the package's `DeviceModel`.
   static func directory(_ name: String, file: String = #filePath) -> String {
@@ -15,6 +17,11 @@ enum Shipped {
 }
 
 @Suite struct ShippedFolderTests {
+  @Test func oneHasAMeterThatSigns() {
+    #expect(DeviceModel.load(directory: Shipped.directory("ac-signed-meter")).signingMeters == [1])
+    #expect(DeviceModel.load(directory: Shipped.directory("ac-one-evse")).signingMeters == [])
+  }
+
   @Test(arguments: Shipped.simulated) func hasNoProblems(name: String) {
     let report = DeviceModel.check(directory: Shipped.directory(name))
     #expect(report.problems.map(\.text) == [])

@@ -104,21 +104,30 @@ struct AuthorizationTests {
   }
 
   // Proves: C04.FR.03, C04.FR.04
-  @Test func aKeyCodeIsKeptAndNotLogged() {
+  @Test func aKeyCodeIsKeptAndNotLogged() throws {
     let bench = StationBench(settings, folder: "ac-one-evse").boot()
-    present(bench, "4711", .keyCode)
+    present(bench, "Pin-4711", .keyCode)
     present(bench, "0815", .keyCode)
     bench.plugIn()
     bench.linkDown()
     bench.plugOut()
     bench.plugIn()
-    present(bench, "4711", .keyCode)
-    #expect(cache(bench) == ["KeyCode 0815", "KeyCode 4711"])
-    #expect(bench.station.snapshot.evses[0].transaction != nil)
+    // Identifiers do not regard case.
+    present(bench, "pIN-4711", .keyCode)
+    #expect(cache(bench) == ["KeyCode 0815", "KeyCode pin-4711"])
+    #expect(bench.station.snapshot.evses[0].transaction?.idToken == "***")
     let logged = bench.actions.compactMap { action in
       if case .log(_, let text) = action { text } else { nil }
     }
-    #expect(!logged.isEmpty && !logged.contains { $0.contains("4711") || $0.contains("0815") })
+    #expect(!logged.isEmpty && !logged.contains { $0.lowercased().contains("4711") || $0.contains("0815") })
+    // The journal is a log too, and replays all the same.
+    let journal = String(decoding: bench.journal, as: UTF8.self)
+    #expect(!journal.contains("4711") && !journal.contains(#""0815"#) && !journal.contains("KeyCode 0815"))
+    #expect(journal.contains(#""idToken":"=0000000","type":"KeyCode""#) && journal.contains("KeyCode =001"))
+    #expect(try Replay.run(bench.journal).difference == nil)
+    let again = bench.restarted()
+    #expect(!String(decoding: again.journal, as: UTF8.self).contains("4711"))
+    #expect(try Replay.run(again.journal).difference == nil)
   }
 
   // Proves: C06.FR.02

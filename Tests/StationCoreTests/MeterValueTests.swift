@@ -113,6 +113,35 @@ struct MeterValueTests {
     #expect(values.allSatisfy { $0["evse.id"] == 1 })
   }
 
+  /// What the meter counts per phase has intervals per phase; a register that was set back, or is new, has none.
+  // Proves: J02.FR.11, J02.FR.16
+  @Test func intervalsPerPhase() {
+    let list = "Energy.Active.Import.Interval,Energy.Reactive.Import.Interval"
+    let bench = StationBench(
+      session.merging(["SampledDataCtrlr/TxUpdatedInterval": "60", "SampledDataCtrlr/TxUpdatedMeasurands": list]) { $1 }
+    ).boot()
+    func meter(_ values: [(MeasurandEnumType, PhaseEnumType?, Int64)]) {
+      var reading = MeterReading(evse: 1, energyImport: 1_000_000)
+      reading.others = values.map { MeterSample($0.0, phase: $0.1, thousandths: $0.2) }
+      bench.input(.hardware(.meter(reading)))
+    }
+    meter([(.energyActiveImportRegister, .l1, 500), (.energyActiveImportRegister, .l2, 700)])
+    bench.plugIn(1)
+    bench.swipe(evses: [1])
+    bench.pilot(.c, 1)
+    bench.wait(seconds: 59)
+    meter([
+      (.energyActiveImportRegister, .l1, 1500), (.energyActiveImportRegister, .l2, 600),
+      (.energyReactiveImportRegister, nil, 9000),
+    ])
+    bench.wait(seconds: 1)
+    let value = bench.calls("TransactionEvent").last
+    #expect(
+      samples(value?["meterValue.0"]) == [
+        "Energy.Active.Import.Interval 0 Wh", "Energy.Active.Import.Interval L1 1 Wh",
+      ])
+  }
+
   /// A meter that falls silent leaves a gap; the interval after it holds what was counted meanwhile.
   // Proves: J02.FR.10, J02.FR.18
   @Test func aSilentMeterLeavesAGap() {

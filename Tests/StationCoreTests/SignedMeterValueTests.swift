@@ -121,4 +121,82 @@ struct SignedMeterValueTests {
     run(bench)
     #expect(signed(bench) == [])
   }
+
+  // MARK: TxStartPoint DataSigned
+
+  private func dataSigned(_ points: String = "DataSigned", _ more: [String: String] = [:]) throws -> StationBench {
+    let bench = try bench(["TxCtrlr/TxStartPoint": points].merging(more) { $1 })
+    bench.meter(wattHours: 1000)
+    bench.plugIn()
+    bench.swipe()
+    bench.pilot(.c)
+    return bench
+  }
+
+  private func events(_ bench: StationBench) -> [String] {
+    bench.calls("TransactionEvent").map {
+      "\($0.text("eventType") ?? "") \($0.text("triggerReason") ?? "")"
+    }
+  }
+
+  /// Nothing is offered before the meter has signed; then the transaction begins with what it signed.
+  // Proves: E01.FR.04, TC_E_11_CS
+  @Test func aSignedReadingBeginsTheTransaction() throws {
+    let bench = try dataSigned()
+    bench.wait(seconds: 5)
+    #expect(events(bench) == [])
+    #expect(bench.offers[1] == nil)
+    bench.meter(wattHours: 1001)
+    #expect(events(bench) == [], "it is not signed")
+    bench.input(.hardware(.meter(reading(1001))))
+    #expect(events(bench).first == "Started SignedDataReceived")
+    let started = bench.calls("TransactionEvent").first
+    #expect(started?.text("idToken.idToken") == "DEADBEEF")
+    #expect(started?["evse.connectorId"] == 1)
+    #expect(started?["meterValue.0.sampledValue.0.signedMeterValue"] != nil)
+    bench.wait(seconds: 3)
+    #expect(events(bench).last == "Updated ChargingStateChanged")
+    #expect(try Replay.run(bench.journal).difference == nil)
+  }
+
+  /// A reading that was acquired before somebody was authorized begins nothing.
+  // Proves: E01.FR.04
+  @Test func theSignedReadingIsOfThisSession() throws {
+    let bench = try bench(["TxCtrlr/TxStartPoint": "DataSigned"])
+    bench.input(.hardware(.meter(reading(1000))))
+    bench.wait(seconds: 2)
+    bench.plugIn()
+    bench.swipe()
+    #expect(events(bench) == [])
+    bench.input(.hardware(.meter(reading(1000))))
+    #expect(events(bench) == ["Started SignedDataReceived"])
+  }
+
+  /// It is asked for once a second; after 15 s the CSMS hears of it, until a signed reading has come.
+  // Proves: E01.FR.04
+  @Test func aMeterThatDoesNotSignIsAFault() throws {
+    let bench = try dataSigned()
+    bench.forgetCalls()
+    bench.wait(seconds: 14)
+    #expect(bench.calls("NotifyEvent").isEmpty)
+    bench.wait(seconds: 2)
+    #expect(bench.calls("NotifyEvent").last?.text("eventData.0.techCode") == "SignedMeterValueMissing")
+    #expect(bench.offers[1] == nil)
+    bench.input(.hardware(.meter(reading(1001))))
+    #expect(events(bench).first == "Started SignedDataReceived")
+    #expect(bench.calls("NotifyEvent").last?["eventData.0.cleared"] == true)
+  }
+
+  /// Other start points that are reached earlier count; and without SignReadings energy is the last one.
+  // Proves: E01.FR.04, E01.FR.05, E01.FR.06
+  @Test(arguments: [
+    ("DataSigned,PowerPathClosed", "true", "Started Authorized"),
+    ("DataSigned,EnergyTransfer", "true", "Started ChargingStateChanged"),
+    ("DataSigned", "false", "Started ChargingStateChanged"),
+  ])
+  func theFirstStartPointCounts(points: String, sign: String, first: String) throws {
+    let bench = try dataSigned(points, ["SampledDataCtrlr/SignReadings": sign])
+    bench.wait(seconds: 3)
+    #expect(events(bench).first == first)
+  }
 }

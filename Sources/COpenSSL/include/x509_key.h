@@ -32,4 +32,10 @@ struct x509_bytes x509_key_request(
 int x509_file_verify(
     const unsigned char *der, size_t count, int file, const unsigned char *signature, size_t signature_count);
 
+// Signs the bytes: ECDSA (or RSA PKCS #1) with SHA-256, in DER. No data when OpenSSL fails; else `x509_free`.
+struct x509_bytes x509_key_sign(EVP_PKEY *key, const unsigned char *data, size_t count);
+
+// The public key: SubjectPublicKeyInfo (RFC 5280) in DER. No data when OpenSSL fails; else `x509_free`.
+struct x509_bytes x509_key_public(EVP_PKEY *key);
+
 #endif

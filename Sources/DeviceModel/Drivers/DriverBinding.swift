@@ -1,7 +1,8 @@
 /// What a component is bound to, with every setting resolved: what a driver is made from.
 public enum DriverBinding: Hashable, Sendable {
   /// The simulated hardware, by the file's word or because no component has a driver.
-  case simulated(ComponentID)
+  /// `signing`: it is a meter that signs its readings.
+  case simulated(ComponentID, signing: SimulatedSigning? = nil)
   case meter(MeterBinding)
   case contactor(GPIOContactorBinding)
   case safetyInput(GPIOSafetyInputBinding)
@@ -16,7 +17,7 @@ public enum DriverBinding: Hashable, Sendable {
 
   public var component: ComponentID {
     switch self {
-    case .simulated(let component): return component
+    case .simulated(let component, _): return component
     case .meter(let binding): return binding.component
     case .contactor(let binding): return binding.component
     case .safetyInput(let binding): return binding.component
@@ -36,5 +37,13 @@ extension LoadResult {
   /// The meters that components are bound to; complete only when there are no errors.
   public var meters: [MeterBinding] {
     bindings.compactMap { if case .meter(let binding) = $0 { binding } else { nil } }
+  }
+
+  /// The EVSEs whose simulated meters sign; 0 is the main meter.
+  public var signingMeters: [Int] {
+    bindings.compactMap { binding in
+      guard case .simulated(let component, .some) = binding else { return nil }
+      return component.evse ?? 0
+    }
   }
 }

@@ -10,8 +10,7 @@ struct DriverKind: Sendable {
 
   static let all = [
     DriverKind(name: "simulated", components: []) { place, check in
-      check.add(.simulated(place.component))
-      return []
+      SimulatedCheck.check(place, &check)
     },
     DriverKind(name: "modbus-rtu", components: ["FiscalMetering"]) { place, check in
       ModbusMeterCheck.rtu(place, &check)

@@ -57,7 +57,7 @@ public final class HardwareDrivers: Sendable {
     interlock = Interlock(
       guards: guards.map(\.component), pilots: pilots.pilots, contactors: drivers.compactMap { $0 as? any Contactor })
     var states: [ComponentID: DriverState] = [:]
-    simulated = Set(bindings.compactMap { if case .simulated(let component) = $0 { component } else { nil } })
+    simulated = Set(bindings.compactMap { if case .simulated(let component, _) = $0 { component } else { nil } })
     for binding in bindings where !simulated.contains(binding.component) {
       let component = binding.component
       states[component] = DriverState(component: component, kind: kinds[component] ?? "", health: .starting)

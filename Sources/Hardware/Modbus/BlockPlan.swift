@@ -42,6 +42,14 @@ struct BlockPlan: Hashable {
     }
   }
 
+  /// A read of the plan brings all of it.
+  func covers(_ span: MeterField.Span) -> Bool {
+    blocks.contains {
+      $0.function == span.function && $0.address <= span.address
+        && span.address + span.registers <= $0.address + $0.count
+    }
+  }
+
   private static func order(_ a: MeterField.Span, _ b: MeterField.Span) -> Bool {
     (a.function, a.address, a.registers) < (b.function, b.address, b.registers)
   }

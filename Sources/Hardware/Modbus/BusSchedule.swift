@@ -142,7 +142,7 @@ struct BusSchedule {
     switch priority {
     case .command: return min(unit.notBefore, unit.lastServed + limits.commandPause)
     case .control: return min(unit.notBefore, unit.lastServed + limits.controlPause)
-    case .poll, .search: return unit.notBefore
+    case .poll, .search, .leisure: return unit.notBefore
     }
   }
 

@@ -1,3 +1,4 @@
+import OCPP
 import StationCore
 
 /// Decides what a meter's readings are worth: a value without clock or bus.
@@ -34,6 +35,8 @@ struct MeterJudge {
 
   static let failureName = "PowerMeterFailure"
   static let changeName = "EnergyRegisterChanged"
+  /// Of a supply, millihertz.
+  private static let frequencies: ClosedRange<Int64> = 40_000...70_000
 
   let evse: Int
   let limits: Limits
@@ -52,6 +55,8 @@ struct MeterJudge {
 
   /// A reading that was decoded, acquired at a time.
   mutating func judge(_ reading: MeterReading, at time: MonotonicTime) -> Verdict {
+    var reading = reading
+    reading.others.removeAll { !isPossible($0) }
     if let last = accepted?.time, time < last {
       return suspect(reading, "acquired before the last reading", time, false)
     }
@@ -108,6 +113,7 @@ struct MeterJudge {
     var rest = reading
     rest.energyImport = nil
     rest.energyExport = nil
+    rest.others.removeAll { $0.measurand == .energyActiveImportRegister || $0.measurand == .energyActiveExportRegister }
     return good(rest, point.time)
   }
 
@@ -146,6 +152,17 @@ struct MeterJudge {
       + "more than \(limits.maxPower / 1000) W can"
   }
 
+  /// Whether a supply can have such a value. What only informs is left out where it cannot; the reading stands.
+  private func isPossible(_ sample: MeterSample) -> Bool {
+    switch sample.measurand {
+    case .energyActiveImportRegister, .energyActiveExportRegister: return sample.thousandths >= 0
+    case .powerFactor: return (-1000...1000).contains(sample.thousandths)
+    case .voltage, .currentImport, .currentExport: return (0...1_000_000).contains(sample.thousandths)
+    case .frequency: return sample.thousandths == 0 || Self.frequencies.contains(sample.thousandths)
+    default: return sample.thousandths.magnitude <= UInt64(clamping: limits.maxPower) * 2
+    }
+  }
+
   /// Values that no supply has, whatever happened before.
   private func outOfRange(_ reading: MeterReading) -> String? {
     if let energy = reading.energyImport, energy < 0 { return "energyImport is \(Self.wattHours(energy))" }
@@ -155,7 +172,7 @@ struct MeterJudge {
     }
     for voltage in reading.voltage where !(0...1_000_000).contains(voltage) { return "voltage is \(voltage) mV" }
     for current in reading.current where current.magnitude > 1_000_000 { return "current is \(current) mA" }
-    if let frequency = reading.frequency, frequency != 0, !(40_000...70_000).contains(frequency) {
+    if let frequency = reading.frequency, frequency != 0, !Self.frequencies.contains(frequency) {
       return "frequency is \(frequency) mHz"
     }
     return nil

@@ -45,6 +45,7 @@ public final class ModbusMeter: Meter, @unchecked Sendable {
   private let lock = Lock()
   private var reader: FieldReader
   private var judge: MeterJudge
+  private var occasional: OccasionalValues
   private var report: (@Sendable (MeterUpdate) -> Void)?
   private var isStopped = false
   /// The poll that is expected; answers to another one are of a round that was replaced.
@@ -60,6 +61,8 @@ public final class ModbusMeter: Meter, @unchecked Sendable {
     self.model = model
     self.options = options
     reader = Self.reader(model, bus, options, priority: .poll, attempts: 2)
+    occasional = OccasionalValues(
+      MeterValues.occasional(model), reader: Self.reader(model, bus, options, priority: .leisure, attempts: 1))
     serialNumber = options.serialNumber
     mustIdentify = model.identity.contains { $0.name == "serialNumber" }
     let limits = MeterJudge.Limits(
@@ -216,31 +219,36 @@ public final class ModbusMeter: Meter, @unchecked Sendable {
       reader = learned
       switch outcome {
       case .failed(let failure): return (missed(failure.text), false)
-      case .registers(let registers): return judged(MeterValues(fields, in: registers.values), registers.acquiredAt)
+      case .registers(let registers): return judged(MeterValues(fields, in: registers.values), registers)
       }
     }
     guard let update else { return }
     finish(update.0, again: update.again)
+    if case .good = update.0.reading.quality { readOccasional(fields) }
   }
 
   /// Under the lock.
   private func missed(_ why: String) -> MeterUpdate {
     let verdict = judge.missed(why, at: .now)
     // Whatever answers after a silence may be another device.
-    if !verdict.raised.isEmpty { mustIdentify = model.identity.contains { $0.name == "serialNumber" } }
+    if !verdict.raised.isEmpty {
+      occasional.forget()
+      mustIdentify = model.identity.contains { $0.name == "serialNumber" }
+    }
     return MeterUpdate(
       reading: verdict.reading, raised: verdict.raised, cleared: verdict.cleared,
       health: judge.isFailed ? .failed(why) : .degraded(why))
   }
 
   /// Under the lock.
-  private func judged(_ values: MeterValues, _ time: MonotonicTime) -> (MeterUpdate, again: Bool) {
+  private func judged(_ values: MeterValues, _ registers: RegisterScan.Registers) -> (MeterUpdate, again: Bool) {
     if let bad = values.invalid.min(by: { $0.key < $1.key }) {
       return (missed("\(bad.key) is \(bad.value): is \(model.id) the right model?"), false)
     }
-    let reading = values.reading(evse: evse, inverted: options.inverted)
+    var reading = values.reading(evse: evse, inverted: options.inverted)
     if reading.energyImport == nil { return (missed("the meter has no energy value"), false) }
-    let verdict = judge.judge(reading, at: time)
+    reading.others = occasional.known(beside: registers.values, at: .now).others(inverted: options.inverted)
+    let verdict = judge.judge(reading, at: registers.acquiredAt)
     var health = judge.isChanged ? Health.degraded("the energy register changed") : .working
     if case .suspect(let why) = verdict.reading.quality { health = judge.isFailed ? .failed(why) : .degraded(why) }
     let again = verdict.readAgain && !askedAgain
@@ -248,6 +256,19 @@ public final class ModbusMeter: Meter, @unchecked Sendable {
     return (
       MeterUpdate(reading: verdict.reading, raised: verdict.raised, cleared: verdict.cleared, health: health), again
     )
+  }
+
+  /// Asks for the values that the polls do not bring, when that is due.
+  private func readOccasional(_ polled: [MeterQuantity: MeterField]) {
+    let begun = lock.with { () -> (reader: FieldReader, fields: [MeterField])? in
+      guard !isStopped else { return nil }
+      return occasional.begin(beside: reader.plan(Array(polled.values)), at: .now)
+    }
+    begun?.reader.read(begun?.fields ?? [], deadline: .now + OccasionalValues.interval) {
+      [weak self] outcome, learned in
+      guard let self else { return }
+      lock.with { occasional.ended(outcome, learned, at: .now) }
+    }
   }
 
   private func finish(_ update: MeterUpdate, again: Bool = false) {

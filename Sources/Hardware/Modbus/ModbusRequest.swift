@@ -163,6 +163,8 @@ public enum ModbusPriority: Int, Hashable, Sendable, Comparable {
   case poll
   /// What a person waits for, and searches.
   case search
+  /// Values that nobody waits for: when nothing else is due.
+  case leisure
 
   public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
 }

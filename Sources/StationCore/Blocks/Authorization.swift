@@ -20,13 +20,27 @@ struct Authorization: Sendable {
     var groupIdToken: IdTokenType?
   }
 
+  /// An accepted token whose EVSE is about to become free: the vehicle has left, the last reading is still to come.
+  struct Waiting: Hashable, Sendable {
+    var idToken: IdTokenType
+    var group: IdTokenType?
+    var info: IdTokenInfoType?
+    var evses: [Int]
+    /// Monotonic.
+    var until: Int64
+  }
+
   var requests: [Request] = []
+  var waiting: [Waiting] = []
   /// A master pass waits for a selection at the UI.
   var masterPass: MasterPass?
   var nextTicket = 1
 
   /// Tokens that may be on their way at one time; a further presentation is ignored.
   static let limit = 8
+  /// Longest wait of a token for an EVSE whose transaction ends, milliseconds: the vehicle may take 6 s to end its current, the
+  /// contactor and the meter follow.
+  static let longestWait: Int64 = 10_000
 }
 
 extension Station {
@@ -199,10 +213,50 @@ extension Station {
       }
     }
     guard let id = waiting ?? free.first else {
-      log(.info, "token accepted, but no EVSE is free for it")
-      return
+      return waitForEVSE(
+        Authorization.Waiting(
+          idToken: token, group: group, info: info, evses: allowed, until: now.monotonic + Authorization.longestWait))
     }
     authorize(at: id - 1, token, group: group, evses: waiting == nil ? allowed : [id], remoteStartId: nil)
+  }
+
+  // MARK: A token that comes between two transactions
+
+  /// The vehicle has left, which the CSMS has been told, but the transaction has not ended yet.
+  private func isAboutToBeFree(at index: Int) -> Bool {
+    let evse = evses[index]
+    return evse.ending != nil && evse.authorization == nil && evse.heldFor == nil && isUsable(at: index)
+      && (!evse.isConnected || evse.arrivedWhileEnding != nil)
+  }
+
+  private mutating func waitForEVSE(_ token: Authorization.Waiting) {
+    guard token.evses.contains(where: { isAboutToBeFree(at: $0 - 1) }),
+      !authorization.waiting.contains(where: { $0.idToken.isSame(as: token.idToken) }),
+      authorization.waiting.count < Authorization.limit
+    else { return log(.info, "token accepted, but no EVSE is free for it") }
+    log(.info, "token accepted, it waits for the last transaction to end")
+    authorization.waiting.append(token)
+    startTimer(.waitingTokens, after: Authorization.longestWait)
+  }
+
+  /// Gives tokens that wait what has become free. True when one of them got something.
+  mutating func settleWaitingTokens() -> Bool {
+    guard !authorization.waiting.isEmpty else { return false }
+    var granted = false
+    for token in authorization.waiting {
+      let isFree = token.evses.contains { self.isFree(at: $0 - 1) }
+      let mayWait = now.monotonic < token.until && token.evses.contains { isAboutToBeFree(at: $0 - 1) }
+      guard isFree || !mayWait else { continue }
+      authorization.waiting.removeAll { $0 == token }
+      if isFree {
+        grant(token.idToken, group: token.group, info: token.info, served: token.evses, remoteStart: nil)
+        granted = true
+      } else {
+        log(.info, "token accepted, but no EVSE has become free for it")
+      }
+    }
+    if authorization.waiting.isEmpty { stopTimer(.waitingTokens) }
+    return granted
   }
 
   private mutating func stopLocally(at index: Int, _ token: IdTokenType) {
@@ -280,4 +334,8 @@ extension Station {
       at: index, IdTokenType(idToken: "", type: .noAuthorization), group: nil, evses: [evses[index].id],
       remoteStartId: nil)
   }
+}
+
+extension TimerID {
+  static let waitingTokens = TimerID("waitingTokens")
 }

@@ -68,6 +68,8 @@ struct FaultTable: Sendable {
       "FiscalMetering", "Problem", "PowerMeterIdentityMismatch", 2, "another meter is installed than before"),
     "SignedMeterValueTooLong": line(
       "FiscalMetering", "Problem", "SignedMeterValueTooLong", 4, "a signed reading does not fit into a message"),
+    "SignedMeterValueMissing": line(
+      "FiscalMetering", "Problem", "SignedMeterValueMissing", 3, "the meter gives no signed reading to begin with"),
     "TemperatureSensorFailure": line(
       "TemperatureSensor", "Problem", "TemperatureSensorFailure", 4, "the temperature cannot be read"),
     "TokenReaderFailure": line("TokenReader", "Problem", "TokenReaderFailure", 4, "the token reader does not answer"),

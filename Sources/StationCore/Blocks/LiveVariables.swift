@@ -13,6 +13,7 @@ import OCPP
 /// | CPPWMController | State (A to F), Active: a vehicle is connected |
 /// | PowerContactor | Active: closed, by its mirror contact |
 /// | ConnectorPlugRetentionLock | Active: locked |
+/// | ConnectorProtectionRelease | Active: unlocked |
 ///
 /// TemperatureSensor is in `Temperature.swift`, AvailabilityState in `Availability.swift`, Problem and its like in
 /// `Faults.swift`.
@@ -102,6 +103,9 @@ extension Station {
       setByStation(
         locked ? "true" : "false",
         VariableAddress("ConnectorPlugRetentionLock", evse: evse, connector: connector, "Active"))
+      setByStation(
+        locked ? "false" : "true",
+        VariableAddress("ConnectorProtectionRelease", evse: evse, connector: connector, "Active"))
     case .faultRaised(let fault) where fault.name == "PowerMeterFailure":
       // What was read before is no longer known.
       show(MeterReading(evse: fault.evse))

@@ -42,7 +42,13 @@ extension Station {
     case .soC: own = one(reading.stateOfCharge)
     default: own = []
     }
-    return own + reading.others.filter { $0.measurand == measurand }.map { sample($0.thousandths, $0.phase) }
+    // A meter that gives intervals itself goes before what its registers give.
+    let others =
+      reading.others
+      + (interval?.others ?? []).filter { mine in
+        !reading.others.contains { $0.measurand == mine.measurand && $0.phase == mine.phase }
+      }
+    return own + others.filter { $0.measurand == measurand }.map { sample($0.thousandths, $0.phase) }
   }
 
   /// The unit of `MeterSample.thousandths`; `nil` has none.

@@ -52,14 +52,23 @@ struct MeterValues: Sendable {
     var series: Series
   }
 
-  /// Milliwatt-hours.
+  /// Milliwatt-hours; of `since`, what was counted, and `others` named as intervals.
   struct Registers: Hashable, Sendable {
     var imported: Int64?
     var exported: Int64?
+    var others: [MeterSample]
+
+    private static let intervals: [MeasurandEnumType: MeasurandEnumType] = [
+      .energyActiveImportRegister: .energyActiveImportInterval,
+      .energyActiveExportRegister: .energyActiveExportInterval,
+      .energyReactiveImportRegister: .energyReactiveImportInterval,
+      .energyReactiveExportRegister: .energyReactiveExportInterval,
+    ]
 
     init(_ reading: MeterReading) {
       imported = reading.energyImport
       exported = reading.energyExport
+      others = reading.others.filter { Self.intervals[$0.measurand] != nil }
     }
 
     /// What was counted since `earlier`; nothing of a register that is unknown, or was set back.
@@ -67,6 +76,13 @@ struct MeterValues: Sendable {
       var result = self
       result.imported = Self.difference(imported, earlier.imported)
       result.exported = Self.difference(exported, earlier.exported)
+      result.others = others.compactMap { sample in
+        let before = earlier.others.first { $0.measurand == sample.measurand && $0.phase == sample.phase }
+        guard let interval = Self.intervals[sample.measurand],
+          let counted = Self.difference(sample.thousandths, before?.thousandths)
+        else { return nil }
+        return MeterSample(interval, phase: sample.phase, thousandths: counted)
+      }
       return result
     }
 

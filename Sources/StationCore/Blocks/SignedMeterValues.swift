@@ -47,7 +47,8 @@ extension Station {
     guard flag(VariableAddress(component, "SignReadings"), default: false) else { return false }
     switch purpose {
     case .ended, .alignedEnded, .aligned: return true
-    case .started: return flag(VariableAddress(component, "SignStartedReadings"), default: false)
+    case .started:
+      return starts(at: "DataSigned") || flag(VariableAddress(component, "SignStartedReadings"), default: false)
     case .updated, .alignedUpdated: return flag(VariableAddress(component, "SignUpdatedReadings"), default: false)
     case .trigger: return false
     }
@@ -69,5 +70,51 @@ extension Station {
     guard let signed = reading.signed else { return }
     let fault = HardwareFault(name: "SignedMeterValueTooLong", evse: reading.evse, severity: .low, source: "core")
     if signed.fits { faultCleared(fault) } else { faultRaised(fault) }
+    faultCleared(Self.missing(reading.evse))
   }
+  // MARK: TxStartPoint DataSigned (E01.FR.04)
+
+  /// A meter that signs may take seconds for it.
+  private static let signingTime: Int64 = 15_000
+  private static let askAgain: Int64 = 1000
+
+  /// A transaction begins with a signed value, and nothing is offered before. Not so when values are not to be signed: then
+  /// the last start point is the one at which energy flows.
+  var startsWithSignature: Bool { starts(at: "DataSigned") && signs(.ended) }
+
+  /// Somebody may charge, and all that lacks is the signed value with which the transaction begins: the meter is read until
+  /// it gives one. A meter that takes longer than 15 s is a fault; it is still waited for.
+  mutating func settleSignature(at index: Int) {
+    let evse = evses[index]
+    guard startsWithSignature, mayBeginTransaction(at: index) else {
+      if evse.signatureSince != nil {
+        evses[index].signatureSince = nil
+        stopTimer(.evse(TimerID.signatureName, evse.id))
+      }
+      return
+    }
+    guard let since = evse.signatureSince else {
+      evses[index].signatureSince = (now.monotonic, wallTime)
+      return askForSignature(at: index)
+    }
+    if let reading = evse.meter.fresh(at: now), reading.signed?.fits == true, evse.meter.acquiredAt >= since.wall {
+      startTransaction(at: index, trigger: .signedDataReceived)
+    } else if now.monotonic - since.monotonic >= Self.signingTime {
+      faultRaised(Self.missing(evse.id))
+    }
+  }
+
+  private static func missing(_ evse: Int) -> HardwareFault {
+    HardwareFault(name: "SignedMeterValueMissing", evse: evse, severity: .low, source: "core")
+  }
+
+  mutating func askForSignature(at index: Int) {
+    guard evses[index].signatureSince != nil else { return }
+    emit(.hardware(.readMeters))
+    startTimer(.evse(TimerID.signatureName, evses[index].id), after: Self.askAgain)
+  }
+}
+
+extension TimerID {
+  static let signatureName = "signature"
 }

@@ -54,6 +54,11 @@ extension Station {
   func stops(at point: String) -> Bool { list(Setting.txStopPoint).contains(point) }
 
   mutating func vehicleConnected(at index: Int, connector: Int) {
+    // The last transaction still waits for its contactor and its meter: the vehicle is the next one's.
+    guard evses[index].ending == nil else {
+      evses[index].arrivedWhileEnding = connector
+      return
+    }
     evses[index].connectedSince = now.monotonic
     evses[index].hadEnergy = false
     let id = evses[index].id
@@ -73,6 +78,10 @@ extension Station {
   }
 
   mutating func vehicleDisconnected(at index: Int, connector: Int) {
+    if evses[index].arrivedWhileEnding != nil {
+      evses[index].arrivedWhileEnding = nil
+      return
+    }
     evses[index].connectedSince = nil
     if evses[index].isResuming { return resumeTimedOut(at: index) }
     let stopsOnDisconnect = flag(Setting.stopTxOnEVSideDisconnect, default: true)
@@ -107,7 +116,7 @@ extension Station {
   private mutating func endGrant(at index: Int, holding grant: Grant?) {
     evses[index].authorization = nil
     stopTimer(.evse(TimerID.evConnectionName, evses[index].id))
-    let isLocked = evses[index].connectors.contains { $0.hasLock && $0.lockCommanded }
+    let isLocked = evses[index].connectors.contains(where: \.holdsPlug)
     if let grant, isLocked, !flag(Setting.unlockOnEVSideDisconnect, default: true) { evses[index].heldFor = grant }
   }
 
@@ -177,7 +186,7 @@ extension Station {
     evses[index].authorization = nil
     stopTimer(.evse(TimerID.evConnectionName, evses[index].id))
     // An attached cable is nobody's.
-    let isLocked = evses[index].connectors.contains { $0.hasLock && $0.lockCommanded }
+    let isLocked = evses[index].connectors.contains(where: \.holdsPlug)
     evses[index].heldFor = holdsCable && isLocked ? grant : nil
     guard evses[index].transaction != nil, evses[index].ending == nil else { return }
     evses[index].transaction?.stopReason = reason
@@ -203,12 +212,16 @@ extension Station {
   /// A start point was reached while something forbade to begin (a fault, Inoperative, the ledger) that is gone now: the
   /// transaction begins before anything is offered.
   mutating func startDueTransaction(at index: Int) {
-    let evse = evses[index]
-    guard evse.transaction == nil, evse.ending == nil, !evse.isResuming, evse.authorization != nil, evse.isConnected,
-      !startsWithEnergy, isUsable(at: index),
-      !hasBlockingFault(evse: evse.id, connector: (evse.connectedIndex ?? 0) + 1)
-    else { return }
+    guard !startsWithEnergy, mayBeginTransaction(at: index) else { return }
     startTransaction(at: index, trigger: .authorized)
+  }
+
+  /// A vehicle that somebody may charge, no transaction yet, and nothing that forbids to begin one.
+  func mayBeginTransaction(at index: Int) -> Bool {
+    let evse = evses[index]
+    return evse.transaction == nil && evse.ending == nil && !evse.isResuming && evse.authorization != nil
+      && evse.isConnected && isUsable(at: index)
+      && !hasBlockingFault(evse: evse.id, connector: (evse.connectedIndex ?? 0) + 1)
   }
 
   // MARK: Start and end
@@ -266,6 +279,10 @@ extension Station {
       stopTimer(.evse(name, evses[index].id))
     }
     persist(.delete(.transaction, key: String(evses[index].id)))
+    if let connector = evses[index].arrivedWhileEnding {
+      evses[index].arrivedWhileEnding = nil
+      vehicleConnected(at: index, connector: connector)
+    }
   }
 
   // MARK: Events

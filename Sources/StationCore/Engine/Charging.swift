@@ -24,6 +24,7 @@ extension Station {
     for index in evses.indices {
       settleEnergyFlow(at: index)
       startDueTransaction(at: index)
+      settleSignature(at: index)
       startDueArrival(at: index)
     }
     let offers = allocateCurrent()
@@ -40,6 +41,8 @@ extension Station {
       updateStatus(of: index)
       settlePilotAvailability(at: index)
     }
+    // What they begin has to be settled too; each round has one token less.
+    if settleWaitingTokens() { return settleEVSEs() }
     settleReset()
   }
 
@@ -56,7 +59,8 @@ extension Station {
     }
     let connector = evse.connectors[connected]
     if connector.hasLock, connector.lockHasFailed || !connector.locked { return false }
-    guard storageAllowsEnergy(at: index), evse.transaction != nil || startsWithEnergy else { return false }
+    let begins = startsWithEnergy && (!startsWithSignature || starts(at: "EnergyTransfer"))
+    guard storageAllowsEnergy(at: index), evse.transaction != nil || begins else { return false }
     return !hasBlockingFault(evse: evse.id, connector: connector.id)
   }
 
@@ -133,12 +137,23 @@ extension Station {
       // A plug that is locked stays so while the vehicle is away and its driver is still authorized (E10.FR.01).
       let isInUse = connected == connector || (connected == nil && state.lockCommanded)
       let isClaimed = evses[index].authorization != nil || evses[index].heldFor != nil
-      let wants = state.hasPlug && isInUse && isClaimed && stopping == nil
+      let wants =
+        stopping == nil
+        && (state.hasPlug ? isInUse && isClaimed : state.isBarredWhenFree && isBarred(at: index, connector))
       guard wants != state.lockCommanded else { continue }
       evses[index].connectors[connector].lockCommanded = wants
       evses[index].connectors[connector].lockHasFailed = false
       emit(.hardware(.lock(evse: evses[index].id, connector: state.id, locked: wants)))
     }
+  }
+
+  /// An empty socket is open only to somebody who is authorized for it, and to an UnlockConnector that is being carried out.
+  private func isBarred(at index: Int, _ connector: Int) -> Bool {
+    let id = evses[index].id
+    guard flag(Setting.authEnabled, default: true) else { return false }
+    return evses[index].authorization == nil
+      && !evses.contains { !$0.isConnected && $0.authorization?.evses.contains(id) == true }
+      && !unlocks.contains { $0.evse == id && $0.connector == connector + 1 }
   }
 
   /// State F at a connector that is Unavailable, once no vehicle is there: in F the station could not see it leave.

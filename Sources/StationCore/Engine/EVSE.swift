@@ -36,8 +36,12 @@ struct EVSE: Sendable {
   var transaction: Transaction?
   /// The transaction is over but for the contactor's opening, which gives the last meter value.
   var ending: Ending?
+  /// The connector of a vehicle that was connected while `ending`.
+  var arrivedWhileEnding: Int?
   /// From the ledger: a transaction that was open when the station stopped; resumed or ended.
   var isResuming = false
+  /// Since when a signed value is waited for, with which the transaction is to begin: monotonic, and UTC milliseconds.
+  var signatureSince: (monotonic: Int64, wall: Int64)?
   /// A Reset of this EVSE alone.
   var reset: PendingReset?
   /// What the sensor of the parking bay says; `nil`: there is none, or it has not said anything yet.
@@ -50,6 +54,8 @@ struct EVSE: Sendable {
     /// ConnectorEnumType, e.g. `sType2`.
     let type: String
     let hasLock: Bool
+    /// Its lock also bars the empty socket until somebody is authorized (ConnectorProtectionRelease).
+    let isBarredWhenFree: Bool
     var pilot = PilotState.a
     /// Rating of the plugged cable, amperes; `nil` without cable.
     var cableRating: Int?
@@ -73,6 +79,8 @@ struct EVSE: Sendable {
     /// The vehicle asks for energy. D needs ventilation, whose absence the pilot's driver reports as a fault.
     var asksForEnergy: Bool { pilot == .c || pilot == .d }
     var hasPlug: Bool { isConnected || (!isCaptive && cableRating != nil) }
+    /// The lock is to hold a plug.
+    var holdsPlug: Bool { hasLock && lockCommanded && hasPlug }
   }
 
   /// The connector with the vehicle.
@@ -91,8 +99,11 @@ struct EVSE: Sendable {
         let connector = index + 1
         let type = model.value(ComponentID("Connector", evse: id, connector: connector), VariableID("ConnectorType"))
         let lock = ComponentID("ConnectorPlugRetentionLock", evse: id, connector: connector)
+        let release = ComponentID("ConnectorProtectionRelease", evse: id, connector: connector)
+        let hasLock = model.component(lock) != nil
         return Connector(
-          id: connector, type: (type ?? "").isEmpty ? "Unknown" : type ?? "", hasLock: model.component(lock) != nil)
+          id: connector, type: (type ?? "").isEmpty ? "Unknown" : type ?? "", hasLock: hasLock,
+          isBarredWhenFree: hasLock && model.value(release, VariableID("Enabled")) == "true")
       }
       let phases = PowerBudget.phases(of: ComponentID("EVSE", evse: id), in: model)
       let limit = PowerBudget.current(of: ComponentID("EVSE", evse: id), phases: phases, in: model)

@@ -6,6 +6,7 @@ public struct StationSnapshot: Hashable, Sendable {
   public struct Transaction: Hashable, Sendable {
     public var id: String
     public var chargingState: String
+    /// A key code is not told (C04.FR.04).
     public var idToken: String?
     /// Sequence number of the last event.
     public var seqNo: Int
@@ -123,7 +124,7 @@ extension Station {
       transaction: evse.transaction.map { transaction in
         StationSnapshot.Transaction(
           id: transaction.id, chargingState: transaction.chargingState.rawValue,
-          idToken: transaction.idToken?.idToken, seqNo: transaction.seqNo - 1)
+          idToken: transaction.idToken.map { $0.type == .keyCode ? "***" : $0.idToken }, seqNo: transaction.seqNo - 1)
       },
       connectors: evse.connectors.map { connector in
         StationSnapshot.Connector(

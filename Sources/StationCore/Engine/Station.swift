@@ -251,6 +251,7 @@ public struct Station: Sendable {
     case .storage: retryStorage()
     case .monitors: monitorsDue()
     case .monitorState: monitorStateDue()
+    case .waitingTokens: break  // `settleWaitingTokens`
     case .reset: break  // `finishStopping` looks at `restartIsReady`
     case .masterPass: masterPassTimedOut()
     case .logUpload: startLogUpload()
@@ -263,6 +264,7 @@ public struct Station: Sendable {
       case TimerID.evConnectionName: evConnectionTimedOut(at: index)
       // `settle` looks at what has changed with time
       case TimerID.evReadyName, TimerID.powerName, TimerID.finalReadingName, TimerID.easingName: break
+      case TimerID.signatureName: askForSignature(at: index)
       case TimerID.contactorName: contactorTimedOut(at: index)
       case TimerID.resumeName: resumeTimedOut(at: index)
       case TimerID.sampledName: sampledDataDue(at: index)

@@ -11,13 +11,13 @@ import OCPP
 ///
 /// Secrets are not in it: passwords and what else `Secrets` names are replaced wherever they pass, so that the replay of
 /// the redacted inputs gives the redacted actions (`JournalSecret`). A broken message that may hold one has lost its text
-/// (`FrameSecrets`).
+/// (`FrameSecrets`). Key codes have names of their own (`KeyCodeNames`).
 public enum Journal {
   /// Grows when an older program cannot read the journal any more.
   public static let version = 4
 
   /// The first line.
-  public static func line(for start: StationStart, at time: StationTime) -> [UInt8] {
+  public static func line(for start: StationStart, at time: StationTime, _ codes: inout KeyCodeNames) -> [UInt8] {
     var model = start.model
     for attribute in start.model.attributes where !attribute.value.isEmpty {
       let variable = start.model.variables[attribute.variable]
@@ -28,13 +28,15 @@ public enum Journal {
     }
     var collections: [JSONMember] = []
     for collection in LedgerCollection.allCases {
+      // In the order of what they are called here, which is what a replay sorts by.
       let records = (start.ledger.records[collection] ?? [:]).sorted { $0.key < $1.key }
+        .map { (name: codes.hiding(in: $0.key), key: $0.key, value: $0.value) }.sorted { $0.name < $1.name }
       collections.append(
         JSONMember(
           name: collection.rawValue,
           value: .object(
-            records.map { key, value in
-              JSONMember(name: key, value: .bytes(JournalSecret.record(collection, key, value)))
+            records.map { name, key, value in
+              JSONMember(name: name, value: .bytes(JournalSecret.record(collection, key, value)))
             })))
     }
     let record = JSONValue.members([
@@ -46,17 +48,19 @@ public enum Journal {
       "hasInstaller": .bool(start.hasInstaller),
       "damage": start.ledger.damage?.journal,
     ])
-    return JSONValue.members(["journal": .int(version), "at": .time(time), "start": record]).bytes
+    return codes.hiding(
+      in: JSONValue.members(["journal": .int(version), "at": .time(time), "start": record]).bytes)
   }
 
   /// The line of one input and what came of it.
   public static func line(
-    for input: Input, at time: StationTime, clock: ClockSource, actions: [Action]
+    for input: Input, at time: StationTime, clock: ClockSource, actions: [Action], _ codes: inout KeyCodeNames
   ) -> [UInt8] {
-    JSONValue.members([
-      "in": JournalSecret.input(input).journal, "at": .time(time), "clock": .string(clock.rawValue),
-      "do": .array(actions.map { JournalSecret.action($0).journal }),
-    ]).bytes
+    codes.hiding(
+      in: JSONValue.members([
+        "in": JournalSecret.input(input).journal, "at": .time(time), "clock": .string(clock.rawValue),
+        "do": .array(actions.map { JournalSecret.action($0).journal }),
+      ]).bytes)
   }
 
   // MARK: Reading

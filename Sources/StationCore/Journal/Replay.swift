@@ -10,6 +10,8 @@ public struct Replay: Sendable {
 
   public private(set) var inputs = 0
   private var station: Station?
+  /// The names in a journal stay as they are.
+  private var codes = KeyCodeNames()
 
   public init() {}
 
@@ -20,7 +22,7 @@ public struct Replay: Sendable {
     do throws(JournalError) {
       guard var station else {
         let (start, time) = try Journal.start(of: line)
-        let again = Journal.line(for: start, at: time)
+        let again = Journal.line(for: start, at: time, &codes)
         self.station = Station(start, at: time)
         return again == line ? nil : Difference(line: number, recorded: line, replayed: again)
       }
@@ -28,7 +30,7 @@ public struct Replay: Sendable {
       let actions = station.handle(input, at: time)
       self.station = station
       inputs += 1
-      let again = Journal.line(for: input, at: time, clock: station.clockSource, actions: actions)
+      let again = Journal.line(for: input, at: time, clock: station.clockSource, actions: actions, &codes)
       return again == line ? nil : Difference(line: number, recorded: line, replayed: again)
     } catch {
       throw JournalError(line: number, error.message)

@@ -39,7 +39,8 @@ public struct MeterReading: Hashable, Sendable {
   public var frequency: Int64?
   /// State of charge in thousandths of a percent (DC).
   public var stateOfCharge: Int64?
-  /// What else the meter measures.
+  /// What else the meter measures. Registers that are slow to read may be up to 15 s older than the rest; older, they are
+  /// absent.
   public var others: [MeterSample] = []
   /// The same reading as the meter itself signed it; `nil` where it signs nothing.
   public var signed: SignedReading?

@@ -52,9 +52,12 @@ func fuzzStation(_ bytes: [UInt8]) {
 /// Lines of a journal: what is read is written again the same.
 func fuzzJournal(_ bytes: [UInt8]) {
   if let (input, at) = try? Journal.input(of: bytes) {
-    let line = Journal.line(for: input, at: at, clock: .unset, actions: [])
+    var codes = KeyCodeNames()
+    let line = Journal.line(for: input, at: at, clock: .unset, actions: [], &codes)
     guard let (again, _) = try? Journal.input(of: line) else { broken("an input that is written is not read") }
-    expect(Journal.line(for: again, at: at, clock: .unset, actions: []) == line, "an input changes when it is written")
+    expect(
+      Journal.line(for: again, at: at, clock: .unset, actions: [], &codes) == line,
+      "an input changes when it is written")
   }
   _ = try? Journal.start(of: bytes)
   _ = try? DeviceModel(serialized: bytes)

@@ -34,6 +34,7 @@ final class StationBench {
   var responder: (Call) -> JSONValue? = StationBench.accepting
   /// Everything that went in and came out, as `station run --journal` records it.
   private(set) var journal: [UInt8] = []
+  private var codes = KeyCodeNames()
   private(set) var inputCount = 0
   private var isLinkUp = false
   private let csmsURL: String?
@@ -99,7 +100,7 @@ final class StationBench {
       certificates: self.folder.inventory, hasInstaller: hasInstaller)
     self.csmsURL = csmsURL
     station = Station(start, at: now)
-    journal = Journal.line(for: start, at: now) + [0x0A]
+    journal = Journal.line(for: start, at: now, &codes) + [0x0A]
   }
 
   static func model(_ folder: String, _ settings: [String: String]) -> DeviceModel {
@@ -158,7 +159,7 @@ final class StationBench {
     while !pending.isEmpty {
       let next = pending.removeFirst()
       let produced = station.handle(next, at: now)
-      journal += Journal.line(for: next, at: now, clock: station.clockSource, actions: produced) + [0x0A]
+      journal += Journal.line(for: next, at: now, clock: station.clockSource, actions: produced, &codes) + [0x0A]
       inputCount += 1
       actions.append(contentsOf: produced)
       for (position, action) in produced.enumerated() {

@@ -39,6 +39,11 @@ func write(_ evse: Int, _ update: MeterUpdate) {
     milli("frequency", value.frequency)
     add("voltage", .array(value.voltage.map { .int(Int($0)) }))
     add("current", .array(value.current.map { .int(Int($0)) }))
+    let others = value.others.map { sample in
+      let name = sample.measurand.rawValue + (sample.phase.map { " " + $0.rawValue } ?? "")
+      return JSONMember(name: name, value: .int(Int(sample.thousandths)))
+    }
+    if !others.isEmpty { add("others", .object(others)) }
   }
   add("raised", .array(update.raised.map { .string($0.name) }))
   add("cleared", .array(update.cleared.map { .string($0.name) }))
