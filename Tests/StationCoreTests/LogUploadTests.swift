@@ -290,8 +290,10 @@ struct LogUploadTests {
     let text = String(decoding: bench.journal, as: UTF8.self)
     #expect(!text.contains("s3cret-Word"))
     #expect(try Replay.run(bench.journal).difference == nil)
+    var codes = KeyCodeNames()
     let after = Journal.line(
-      for: StationStart(model: bench.station.model, ledger: bench.ledger, seed: 1, bootReason: .powerUp), at: bench.now)
+      for: StationStart(model: bench.station.model, ledger: bench.ledger, seed: 1, bootReason: .powerUp),
+      at: bench.now, &codes)
     #expect(!String(decoding: after, as: UTF8.self).contains("s3cret-Word"))
   }
 }

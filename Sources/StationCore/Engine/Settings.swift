@@ -111,7 +111,6 @@ enum Setting {
   static let queueAllMessages = VariableAddress("OCPPCommCtrlr", "QueueAllMessages")
   static let securityLogMaxBytes = VariableAddress("InternalCtrlr", "SecurityLogMaxBytes")
   static let diagnosticsLogMaxBytes = VariableAddress("InternalCtrlr", "DiagnosticsLogMaxBytes")
-  static let fileTransferProtocols = VariableAddress("OCPPCommCtrlr", "FileTransferProtocols")
   static let outboxMaxBytes = VariableAddress("InternalCtrlr", "OutboxMaxBytes")
   static let startTransactionsWithoutStorage = VariableAddress("InternalCtrlr", "StartTransactionsWithoutStorage")
   /// Charging goes on while the EVSE's meter cannot be read or contradicts itself; otherwise it is suspended.

@@ -21,7 +21,7 @@ public struct FrameSecrets {
   public static func masked(_ frame: [UInt8]) -> [UInt8] {
     if let value = try? JSONValue.parse(frame), isProper(value) {
       let secrets = secrets(of: value)
-      return secrets.isEmpty ? frame : FrameSecrets(frame, secrets).run()
+      return JournalSecret.locations(inFrame: secrets.isEmpty ? frame : FrameSecrets(frame, secrets).run())
     }
     return Secrets.mayBe(in: String(decoding: frame, as: UTF8.self)) ? FrameSecrets(frame, nil).run() : frame
   }

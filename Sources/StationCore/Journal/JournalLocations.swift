@@ -60,4 +60,10 @@ extension JournalSecret {
     guard let value = try? JSONValue.parse(bytes) else { return bytes }
     return locations(value).bytes
   }
+
+  /// A message: those that carry a location are few, and rare.
+  static func locations(inFrame frame: [UInt8]) -> [UInt8] {
+    guard names.contains(where: { String(decoding: frame, as: UTF8.self).contains("\"\($0)\"") }) else { return frame }
+    return locations(frame)
+  }
 }
