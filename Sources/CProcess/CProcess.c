@@ -38,12 +38,16 @@ int process_keep_capabilities(uint64_t kept) {
     }
   }
   prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0UL, 0UL, 0UL);
+  int has_more = 0;
   for (int index = 0; index < _LINUX_CAPABILITY_U32S_3; index++) {
     uint32_t mask = (uint32_t)(kept >> (32 * index));
+    has_more |= ((sets[index].effective | sets[index].permitted | sets[index].inheritable) & ~mask) != 0;
     sets[index].effective &= mask;
     sets[index].permitted &= mask;
     sets[index].inheritable &= mask;
   }
+  // A filter of system calls may forbid what there is no need for.
+  if (!has_more) return 0;
   return syscall(SYS_capset, &header, sets) != 0 ? errno : 0;
 }
 

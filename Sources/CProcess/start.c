@@ -31,7 +31,7 @@ static int memory_file(const void *bytes, size_t size) {
 
 static int spawn(
   const char *program, char *const arguments[], char *const variables[], int input, int output, const int *files,
-  int count, pid_t *process) {
+  int count, int errors_too, pid_t *process) {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   sigset_t none, all;
@@ -39,7 +39,8 @@ static int spawn(
   posix_spawnattr_init(&attributes);
   posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+  if (errors_too) posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
+  else posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
   for (int index = 0; index < count; index++)
     posix_spawn_file_actions_adddup2(&actions, files[index], FIRST_FILE + index);
   posix_spawn_file_actions_addclosefrom_np(&actions, FIRST_FILE + count);
@@ -57,7 +58,7 @@ static int spawn(
 
 int process_start(
   const char *program, char *const arguments[], char *const variables[], const void *input, size_t input_size,
-  const int *files, int count, pid_t *process, int *output) {
+  const int *files, int count, int errors_too, pid_t *process, int *output) {
   if (count < 0 || count > FILES_MAX) return EINVAL;
   int ends[2] = {-1, -1}, theirs = -1, moved[FILES_MAX], kept = 0, code = 0;
   int memory = memory_file(input, input_size);
@@ -68,7 +69,7 @@ int process_start(
     if (moved[kept] < 0) code = errno;
     else kept++;
   }
-  if (code == 0) code = spawn(program, arguments, variables, memory, theirs, moved, count, process);
+  if (code == 0) code = spawn(program, arguments, variables, memory, theirs, moved, count, errors_too, process);
   while (kept > 0) close(moved[--kept]);
   if (memory >= 0) close(memory);
   if (theirs >= 0) close(theirs);

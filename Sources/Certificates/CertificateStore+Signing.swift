@@ -57,7 +57,7 @@ extension CertificateStore {
     var keyFile: String { "\(directory)/\(name).key" }
   }
 
-  private struct Rejection: Error {
+  struct Rejection: Error {
     var reasonCode: String
     var text: String
 

@@ -19,6 +19,8 @@ public struct CertificateStore: Sendable {
   /// Encrypts new keys, when there is one.
   let keyPassword: String?
   let files: DurableFiles
+  /// Where files to be verified are; `nil`: nowhere.
+  public var transfersDirectory: String?
 
   static let waitingKey = ".waiting.key"
   static let removedSuffix = ".pem.removed"
@@ -45,7 +47,7 @@ public struct CertificateStore: Sendable {
   public func carryOut(_ request: CertificateRequest) -> (CertificateReply, CertificateInventory) {
     var reply: CertificateReply
     do throws(FileProblem) {
-      if request != .look { try tidy() }
+      if request.changesFolder { try tidy() }
       reply = try answer(request)
     } catch {
       reply = .failed(error.text)
@@ -77,6 +79,9 @@ public struct CertificateStore: Sendable {
     case .installRoot(let use, let pem, let limit, let replacing, let time):
       return try installRoot(use, pem, limit: limit, replacing: replacing, at: time)
     case .delete(let hash, let keeping): return try delete(hash, keeping: Set(keeping))
+    case .checkFirmwareSigner(let pem, let time): return checkFirmwareSigner(pem, at: time)
+    case .verifyFirmware(let file, let signature, let signer, let time):
+      return verifyFirmware(file, signature: signature, signer: signer, at: time)
     case .discard(let kind, let fingerprint):
       if CertificateFolder.bundle(kind) != nil {
         _ = try removeRoots(kind) { $0.fingerprint == fingerprint }
@@ -223,5 +228,14 @@ public struct CertificateStore: Sendable {
       return .failed("\(certificate.subject) is an intermediate, which is not the CSMS' to delete")
     }
     return .notFound
+  }
+}
+
+extension CertificateRequest {
+  fileprivate var changesFolder: Bool {
+    switch self {
+    case .look, .checkFirmwareSigner, .verifyFirmware: false
+    case .sign, .installSigned, .installRoot, .delete, .discard: true
+    }
   }
 }

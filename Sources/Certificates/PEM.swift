@@ -94,7 +94,7 @@ public enum PEM {
   private static let dashes = Array("-----".utf8)
   private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
-  private static func decode(_ text: ArraySlice<UInt8>) throws(Base64Error) -> [UInt8] {
+  static func decode(_ text: ArraySlice<UInt8>) throws(Base64Error) -> [UInt8] {
     var out: [UInt8] = []
     out.reserveCapacity(text.count / 4 * 3)
     var group: UInt32 = 0

@@ -18,6 +18,8 @@ final class ChildProcess {
     var input: [UInt8] = []
     /// Become 3, 4, ...; they stay the caller's.
     var files: [Int32] = []
+    /// Standard error is among what it says; else it is thrown away.
+    var includesErrors = false
     /// It is killed after this.
     var timeLimit: TimeAmount
   }
@@ -59,7 +61,7 @@ final class ChildProcess {
         program.input.withUnsafeBytes { input in
           process_start(
             program.path, arguments, variables, input.baseAddress, input.count, program.files,
-            Int32(program.files.count), &process, &descriptor)
+            Int32(program.files.count), program.includesErrors ? 1 : 0, &process, &descriptor)
         }
       }
     }

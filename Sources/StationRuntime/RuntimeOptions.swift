@@ -23,6 +23,7 @@ import StationCore
 /// | `meters-dir` | directory of meter models | `meters` in or beside the config directory, then the installed one |
 /// | `relayd` | program that holds the power lines; `socket:PATH`: the socket of one that runs by itself | `station-relayd` beside this program |
 /// | `transfer` | program that up- and downloads files | `station-transfer` beside this program |
+/// | `installer` | program that installs firmware (`Packaging/firmware`), or `rauc` or `rauc:PATH` | none: UpdateFirmware is rejected |
 /// | `supervised` | flag: a restart ends the process with exit code 0, the supervisor starts it again | the process executes itself again |
 public struct RuntimeOptions: Hashable, Sendable {
   public var configDirectory: String
@@ -44,6 +45,7 @@ public struct RuntimeOptions: Hashable, Sendable {
   public var metersDirectory: String?
   public var relayd: String?
   public var transfer: String?
+  public var installer: String?
   public var isSupervised = false
 
   public init(configDirectory: String, dataDirectory: String) {
@@ -104,6 +106,7 @@ public struct RuntimeOptions: Hashable, Sendable {
     bootReason = values.removeValue(forKey: "boot-reason")
     metersDirectory = values.removeValue(forKey: "meters-dir")
     relayd = values.removeValue(forKey: "relayd")
+    installer = values.removeValue(forKey: "installer")
     transfer = values.removeValue(forKey: "transfer")
     if let value = values.removeValue(forKey: "log-level") {
       guard let level = LogLevel.allCases.first(where: { "\($0)" == value }) else {

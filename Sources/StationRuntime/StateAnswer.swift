@@ -35,10 +35,20 @@ extension StationRuntime {
           member("undeliveredMessages", .int(core.undeliveredMessages)),
           member("storageHealthy", .bool(core.storageIsHealthy)),
           member("logUpload", core.logUpload.map(upload) ?? .null),
+          member("firmware", core.firmware.map(firmware) ?? .null),
         ])),
       member("evses", .array(core.evses.map(evse))), member("ledger", ledgerStatistics),
       member("logs", logStatistics),
     ]
+  }
+
+  private func firmware(_ update: StationSnapshot.Firmware) -> JSONValue {
+    .object([
+      member("requestId", .int(update.requestId)), member("status", text(update.status)),
+      member("downloadedBytes", update.downloaded.map { .int(Int($0)) } ?? .null),
+      member("totalBytes", update.total.map { .int(Int($0)) } ?? .null),
+      member("installedPercent", update.installed.map { .int($0) } ?? .null),
+    ])
   }
 
   private func tls(_ session: TLSSession) -> JSONValue {

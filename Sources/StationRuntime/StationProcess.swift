@@ -158,14 +158,16 @@ public enum StationProcess {
     let now = clock.now
     let simulationFile = SimulationFile(path: options.dataDirectory + "/simulation.json")
     let saved = savedSimulation(simulationFile) { log.write(.warning, $0, wall: now.wall) }
-    let certificates = CertificateStore(
+    var certificates = CertificateStore(
       folder: CertificateFolder(path: options.certsDirectory), keyPassword: keyPassword.text)
+    certificates.transfersDirectory = TransferFolder(dataDirectory: options.dataDirectory).path
     let inventory = certificates.inventoryAtStart()
     for problem in inventory.problems { log.write(.warning, "certificates: \(problem)", wall: now.wall) }
     let start = StationStart(
       model: model, ledger: snapshot, seed: .random(in: .min ... .max), bootReason: bootReason,
       csmsURL: options.csmsURL,
-      identity: options.stationID, certificates: inventory, clockIsVirtual: options.timeScale != 1)
+      identity: options.stationID, certificates: inventory, hasInstaller: options.installer != nil,
+      clockIsVirtual: options.timeScale != 1)
     var parts = StationRuntime.Parts(
       core: makeCore(start, now),
       hardware: SimulatedHardware(
@@ -177,6 +179,13 @@ public enum StationProcess {
         program: options.transfer ?? beside("station-transfer"), dataDirectory: options.dataDirectory,
         certificates: options.certsDirectory, on: loop
       ) { log.write($0, $1, wall: clock.now.wall) }
+    }
+    if let installer = options.installer {
+      parts.installer = { loop in
+        InstallerDesk(installer, dataDirectory: options.dataDirectory, on: loop) {
+          log.write($0, $1, wall: clock.now.wall)
+        }
+      }
     }
     parts.simulationFile = simulationFile
     parts.drivers = drivers

@@ -28,6 +28,8 @@ public final class StationRuntime {
     public var certificates: (any CertificatePort)?
     /// What transfers files, made on the loop; `nil`: there is nothing to do it with.
     public var transfers: ((any EventLoop) -> any TransferPort)?
+    /// What installs firmware, made on the loop; `nil`: nothing does.
+    public var installer: ((any EventLoop) -> any InstallerPort)?
     public var clock: StationClock
     public var log: StationLog
     public var messageLog: MessageLog?
@@ -69,6 +71,7 @@ public final class StationRuntime {
   let ledger: any LedgerPort
   let certificates: (any CertificatePort)?
   private let transfers: (any TransferPort)?
+  private let installer: (any InstallerPort)?
   let clock: StationClock
   private let log: StationLog
   let messageLog: MessageLog?
@@ -117,6 +120,7 @@ public final class StationRuntime {
     ledger = parts.ledger
     certificates = parts.certificates
     transfers = parts.transfers?(loop)
+    installer = parts.installer?(loop)
     clock = parts.clock
     log = parts.log
     messageLog = parts.messageLog
@@ -273,6 +277,7 @@ public final class StationRuntime {
     case .certificates(let id, let request): carryOut(id, request)
     case .logs(let id, let request): carryOut(id, request)
     case .transfer(let id, let request): carryOut(id, request)
+    case .installer(let id, let request): carryOut(id, request)
     case .setTimer(let id, let deadline):
       if !timers.set(id, at: deadline) { write(.error, "timer \(id.name) \(id.index) was not set: too many timers") }
     case .cancelTimer(let id): timers.cancel(id)
@@ -320,6 +325,13 @@ public final class StationRuntime {
     }
     transfers.carryOut(id, request) { [unowned self] event in
       if !isEnding { give(.transfer(id: id, event)) }
+    }
+  }
+
+  private func carryOut(_ id: Int64, _ request: InstallerRequest) {
+    guard let installer else { return inputs.append(.installer(id: id, .failed("there is no installer"))) }
+    installer.carryOut(request) { [unowned self] reply in
+      if !isEnding { give(.installer(id: id, reply)) }
     }
   }
 
@@ -463,6 +475,7 @@ public final class StationRuntime {
     isEnding = true
     stopDrivers()
     transfers?.close()
+    installer?.close()
     // The simulated hardware is not part of what loses its power.
     _ = hardware.advance(to: now)
     simulationFile?.save(hardware.saved.json.bytes)
@@ -485,6 +498,7 @@ public final class StationRuntime {
     isEnding = true
     stopDrivers()
     transfers?.close()
+    installer?.close()
     simulationFile?.save(hardware.saved.json.bytes)
     certificates?.close()
     messageLog?.flush()

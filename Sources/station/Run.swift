@@ -86,6 +86,11 @@ struct Run: ParsableCommand {
   @Option(help: "Program that up- and downloads files. (default: station-transfer beside station)")
   var transfer: String?
 
+  @Option(
+    help:
+      "Program that installs firmware (Packaging/firmware), or rauc, or rauc:PATH. (default: firmware is not updated)")
+  var installer: String?
+
   @Flag(help: "A restart ends the process with exit code 0, for its supervisor to start it again.")
   var supervised = false
 
@@ -110,6 +115,7 @@ struct Run: ParsableCommand {
     arguments.set("meters-dir", metersDir)
     arguments.set("relayd", relayd)
     arguments.set("transfer", transfer)
+    arguments.set("installer", installer)
     arguments.set(supervised: supervised)
     arguments.execute()
   }

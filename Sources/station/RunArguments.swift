@@ -10,6 +10,7 @@ struct RunArguments {
     "config-dir", "data-dir", "certs-dir", "key-password-file", "control-socket", "csms-url", "station-id",
     "ocpp-version", "overrides",
     "log-level", "message-log", "journal", "time-scale", "simulation-state", "meters-dir", "relayd", "transfer",
+    "installer",
   ]
   static let list = "set"
   static let flag = "supervised"

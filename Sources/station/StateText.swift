@@ -26,6 +26,13 @@ struct StateText {
       text += "\(upload["bytes"]?.text ?? "?") bytes sent: \(string(upload["file"]))"
     }
     if station?["storageHealthy"] == false { text += "\nthe ledger cannot be written" }
+    if let firmware = station?["firmware"], !firmware.isNull {
+      text += "\nfirmware update \(firmware["requestId"]?.text ?? "?"): \(string(firmware["status"], "accepted"))"
+      if let done = firmware["downloadedBytes"]?.intValue {
+        text += ", \(done) of \(firmware["totalBytes"]?.intValue.map(String.init) ?? "?") bytes"
+      }
+      if let percent = firmware["installedPercent"]?.intValue { text += ", \(percent) %" }
+    }
     if station?["clock"] == "unset" { text += "\nthe clock is not set" }
     for evse in state["evses"]?.arrayValue ?? [] { add(evse) }
   }

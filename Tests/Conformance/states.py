@@ -166,6 +166,8 @@ class Session:
         self.connected = False
         self.is_authorized = False
         self.charging = False
+        #: What the connector is when the vehicle has gone.
+        self.released = "Available"
         self.stop_authorized_done = False
         self.ended = False
         self._remote_start_pending = False
@@ -413,10 +415,10 @@ class Session:
                 event.check({"transactionInfo.stoppedReason": self.stopped_reason}, "EVDisconnected")
 
     async def plug_out(self) -> None:
-        """Disconnects the EV; the connector is reported Available."""
+        """Disconnects the EV; the connector is reported Available, or as `released` says."""
         await self.rig.station.plug_out(self.evse, self.connector)
         self.connected = False
-        await connector_status(self.rig, self.evse, self.connector, "Available")
+        await connector_status(self.rig, self.evse, self.connector, self.released)
 
     async def parking_bay_unoccupied(self) -> None:
         """ParkingBayUnoccupied: everything is as before the session."""

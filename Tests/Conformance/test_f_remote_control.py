@@ -292,19 +292,6 @@ async def firmware_status_idle(rig: Rig, evse: dict | None) -> None:
     after(answer, await rig.csms.expect("FirmwareStatusNotification")).check({"status": "Idle"}, "step 3")
 
 
-@requirement("F06.FR.04", "F06.FR.05", "F06.FR.10", "L01.FR.26")
-async def test_TC_F_19_CS(rig: Rig):
-    """TriggerMessage FirmwareStatusNotification during a download"""
-    await rig.start()
-    async with silent_server() as url:
-        firmware = {"location": url, "retrieveDateTime": now()}
-        update = await supported(rig, "UpdateFirmware", {"requestId": 1, "firmware": firmware})
-        update.check({"status": "Accepted"}, "step 2")
-        (await rig.csms.expect("FirmwareStatusNotification")).check({"status": "Downloading"}, "step 3")
-        answer = await triggered(rig, "FirmwareStatusNotification")
-        after(answer, await rig.csms.expect("FirmwareStatusNotification")).check({"status": "Downloading"}, "step 7")
-
-
 @requirement("F06.FR.04", "F06.FR.05", "F06.FR.10")
 async def test_TC_F_20_CS(rig: Rig):
     """TriggerMessage Heartbeat"""

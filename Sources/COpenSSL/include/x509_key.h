@@ -26,4 +26,10 @@ int x509_key_write(EVP_PKEY *key, int file, const char *password);
 struct x509_bytes x509_key_request(
     EVP_PKEY *key, const char *common_name, const char *organization, const char *country, const char **problem);
 
+// Does the signature, made with the key of the certificate over SHA-256 of the file (from its position on), fit? RSA keys: PSS with a
+// salt of any length; EC keys: ECDSA in DER. 1: it does; 0: it does not, or the key is of another kind; -1: the file cannot be
+// read, with errno.
+int x509_file_verify(
+    const unsigned char *der, size_t count, int file, const unsigned char *signature, size_t signature_count);
+
 #endif

@@ -36,11 +36,11 @@ size_t process_release_code(void);
 
 // Starts `program`, an absolute path, in a process group of its own with exactly these `arguments` (the first is its name)
 // and `variables`; both end with NULL. Standard input is `input`, a file of the memory; standard output a pipe whose other
-// end is `*output`, not blocking; standard error is /dev/null. The `count` descriptors of `files` (4 at most) are its 3, 4, ...;
+// end is `*output`, not blocking; standard error is /dev/null, or with `errors_too` that pipe. The `count` descriptors of `files` (4 at most) are its 3, 4, ...;
 // it gets no other one. Signals are as in a fresh process.
 int process_start(
   const char *program, char *const arguments[], char *const variables[], const void *input, size_t input_size,
-  const int *files, int count, pid_t *process, int *output);
+  const int *files, int count, int errors_too, pid_t *process, int *output);
 
 // Reaps a child. 1: it has ended, `*exit_code` is its exit code, or 128 and the number of the signal that ended it; 0: it runs.
 int process_ended(pid_t process, int *exit_code);

@@ -223,7 +223,7 @@ extension Station {
   /// goes on.
   func isUsable(at index: Int, isPromised: Bool = false) -> Bool {
     let id = evses[index].id
-    let mayBegin = provisioning.reset == nil && evses[index].reset == nil
+    let mayBegin = provisioning.reset == nil && evses[index].reset == nil && !firmwareWithholdsEVSEs
     let hasBegun = evses[index].authorization != nil || evses[index].transaction != nil
     guard stopping == nil, mayBegin || isPromised || hasBegun, isOperative(evse: id),
       evses[index].transaction != nil || mayRecordTransaction

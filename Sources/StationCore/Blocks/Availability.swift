@@ -106,9 +106,19 @@ extension Station {
       evse.transaction != nil && !evse.isResuming && (evse.transaction?.connector ?? connector.id) == connector.id
       && (evse.ending == nil || connector.hasPlug)
     if evse.reset?.until != nil { return .unavailable }  // B11.FR.08
-    let isOffered = isOperative(evse: evse.id, connector: connector.id) && !connector.isWithdrawn
+    let isOffered =
+      isOperative(evse: evse.id, connector: connector.id) && !connector.isWithdrawn
+      && !(firmwareWithholdsEVSEs && !isPromised(evse.id))
     if !isOffered, !isInUse { return .unavailable }
     return connector.hasPlug ? .occupied : .available
+  }
+
+  /// Somebody is authorized already, and may plug in here.
+  private func isPromised(_ id: Int) -> Bool {
+    evses.contains { evse in
+      evse.authorization != nil
+        && (evse.id == id || (!evse.isConnected && evse.authorization?.evses.contains(id) == true))
+    }
   }
 
   private mutating func setStatus(_ status: ConnectorStatusEnumType, of index: Int, _ connector: Int) {

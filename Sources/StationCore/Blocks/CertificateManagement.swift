@@ -14,6 +14,8 @@ struct CertificateManagement: Sendable {
     case sign
     case installSigned(Caller, before: Network.Renewal?)
     case discard
+    case firmwareSigner(Caller, UpdateFirmwareRequest)
+    case firmwareSignature(requestId: Int)
   }
 
   /// A call of the CSMS, and the connection that it came on: an answer for an earlier one is of no use to anybody.
@@ -162,6 +164,8 @@ extension Station {
     case .look: break
     case .discard:
       if case .failed(let why) = reply { log(.error, "a certificate that is over cannot be removed: \(why)") }
+    case .firmwareSigner(let caller, let request): firmwareSignerChecked(caller, request, reply)
+    case .firmwareSignature(let requestId): firmwareVerified(requestId: requestId, reply)
     case .ids(let caller, let types): answer(caller, installedIDs(types))
     case .delete(let caller): deleted(caller, reply)
     case .installRoot(let caller, let use, let replaced, let earlier):

@@ -111,8 +111,7 @@ extension Station {
         requested: true)
     case .firmwareStatusNotification:
       finish(.accepted)
-      // F06.FR.16: nothing is ever being downloaded or installed.
-      self.call(FirmwareStatusNotificationRequest(status: .idle), requested: true)
+      sendTriggeredFirmwareStatus()
     case .signChargingStationCertificate:
       guard canWork() else { return finish(.rejected) }
       finish(.accepted)

@@ -39,6 +39,9 @@ extension Station {
       target = nil
     }
     guard stopping == nil else { return reject("InternalError", "the station is going down already") }
+    guard firmware.update?.phase != .installing else {
+      return reject("FwUpdateInProgress", "firmware is being installed")
+    }
     let affected = target.map { [$0] } ?? Array(evses.indices)
     guard mayLoseNothing(affected) else {
       // B11.FR.06, B12.FR.10: events that only this process knows would be lost.
@@ -67,7 +70,7 @@ extension Station {
   }
 
   /// Nothing is going on that a reset would disturb: no transaction, nobody authorized, no cable locked.
-  private func isIdle(at index: Int) -> Bool {
+  func isIdle(at index: Int) -> Bool {
     let evse = evses[index]
     return evse.transaction == nil && evse.authorization == nil && evse.heldFor == nil
       && !evse.connectors.contains { $0.hasPlug && $0.locked && !$0.lockHasFailed }

@@ -84,7 +84,9 @@ extension Station {
 
   /// Starts an attempt unless one is under way, the uplink is cut or the station stops.
   mutating func connect() {
-    guard stopping == nil, connection.networkOnline, connection.state == .idle || connection.state == .waiting else {
+    guard stopping == nil, !firmware.isAsking, connection.networkOnline,
+      connection.state == .idle || connection.state == .waiting
+    else {
       return
     }
     guard let attempt = nextAttempt else {

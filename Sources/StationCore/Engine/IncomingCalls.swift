@@ -43,6 +43,7 @@ extension Station {
     case GetMonitoringReportRequest.action where hasMonitoring:
       if tooLong(payload, Setting.bytesPerGetReport, call) { return }
       decode(payload, call) { $0.getMonitoringReport($1, call) }
+    case UpdateFirmwareRequest.action: decode(payload, call) { $0.updateFirmware($1, call) }
     case ResetRequest.action: decode(payload, call) { $0.reset($1, call) }
     case ChangeAvailabilityRequest.action: decode(payload, call) { $0.changeAvailability($1, call) }
     case RequestStartTransactionRequest.action: decode(payload, call) { $0.requestStartTransaction($1, call) }

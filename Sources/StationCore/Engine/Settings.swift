@@ -93,10 +93,23 @@ enum Setting {
   static let registerValuesWithoutPhases = VariableAddress("SampledDataCtrlr", "RegisterValuesWithoutPhases")
   static let publicKeyWithSignedMeterValue = VariableAddress("OCPPCommCtrlr", "PublicKeyWithSignedMeterValue")
 
+  static let fileTransferProtocols = VariableAddress("OCPPCommCtrlr", "FileTransferProtocols")
+  /// In the TLS of file transfers the roots of the system count beside the CSMS and manufacturer roots.
+  static let fileTransferSystemRoots = VariableAddress("InternalCtrlr", "FileTransferSystemRoots")
+  static let allowNewSessionsPendingFirmwareUpdate = VariableAddress(
+    "ChargingStation", "AllowNewSessionsPendingFirmwareUpdate")
+  /// UpdateFirmware without certificate and signature is taken (L02).
+  static let allowUnsignedFirmware = VariableAddress("InternalCtrlr", "AllowUnsignedFirmware")
+  /// Firmware is fetched, installed while transactions go on; it is never activated then.
+  static let downloadDuringTransactions = VariableAddress("InternalCtrlr", "DownloadDuringTransactions")
+  static let installDuringTransactions = VariableAddress("InternalCtrlr", "InstallDuringTransactions")
+  static let firmwareMaxBytes = VariableAddress("InternalCtrlr", "FirmwareMaxBytes")
+  /// How long a new firmware has to be accepted by the CSMS, seconds; then the one before is put in force again.
+  static let firmwareTrialTime = VariableAddress("InternalCtrlr", "FirmwareTrialTime")
+
   static let queueAllMessages = VariableAddress("OCPPCommCtrlr", "QueueAllMessages")
   static let securityLogMaxBytes = VariableAddress("InternalCtrlr", "SecurityLogMaxBytes")
   static let diagnosticsLogMaxBytes = VariableAddress("InternalCtrlr", "DiagnosticsLogMaxBytes")
-  static let fileTransferProtocols = VariableAddress("OCPPCommCtrlr", "FileTransferProtocols")
   static let outboxMaxBytes = VariableAddress("InternalCtrlr", "OutboxMaxBytes")
   static let startTransactionsWithoutStorage = VariableAddress("InternalCtrlr", "StartTransactionsWithoutStorage")
   /// Charging goes on while the EVSE's meter cannot be read or contradicts itself; otherwise it is suspended.

@@ -33,6 +33,18 @@ public struct StationSnapshot: Hashable, Sendable {
     public var limits: [CurrentLimit]
   }
 
+  /// A firmware update that is under way.
+  public struct Firmware: Hashable, Sendable {
+    public var requestId: Int
+    /// The last status that was told.
+    public var status: String?
+    /// Bytes that are there, and how many it will be.
+    public var downloaded: Int64?
+    public var total: Int64?
+    /// Percent of the installation.
+    public var installed: Int?
+  }
+
   public var identity: String
   public var isConnected: Bool
   public var url: String
@@ -71,6 +83,8 @@ public struct StationSnapshot: Hashable, Sendable {
     public var sent: Int
     public var attemptsLeft: Int
   }
+  /// The firmware update that is under way.
+  public var firmware: Firmware?
 }
 
 extension Station {
@@ -88,6 +102,12 @@ extension Station {
           requestId: upload.requestId, type: upload.type.rawValue, file: upload.file, status: upload.status.rawValue,
           bytes: upload.bytes, sent: Int(transfers.active[.log]?.done ?? 0),
           attemptsLeft: upload.attemptsLeft)
+      },
+      firmware: firmware.update.map { update in
+        let transfer = transfers.active[.firmware]
+        return StationSnapshot.Firmware(
+          requestId: update.requestId, status: update.told.last?.rawValue, downloaded: transfer?.done,
+          total: transfer?.total, installed: firmware.progress)
       })
   }
 

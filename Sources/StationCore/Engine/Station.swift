@@ -45,6 +45,7 @@ public struct Station: Sendable {
   var certificates: CertificateInventory
   var certificateManagement: CertificateManagement
   var transfers = Transfers()
+  var firmware: FirmwareManagement
   var undelivered: Undelivered
   public internal(set) var securityLog: SecurityLog
   var logs: Logs
@@ -68,8 +69,11 @@ public struct Station: Sendable {
     self.now = now
     random = SeededRandom(seed: start.seed)
     model = start.model
+    firmware = FirmwareManagement(
+      record: start.ledger.records[.station]?[StationRecord.firmware.rawValue], hasInstaller: start.hasInstaller)
     provisioning = Provisioning(
-      bootReason: start.bootReason, reservedEventIDs: Self.number(.eventIDs, in: start.ledger) ?? 0)
+      bootReason: firmware.isRestarting ? .firmwareUpdate : start.bootReason,
+      reservedEventIDs: Self.number(.eventIDs, in: start.ledger) ?? 0)
     clock = Clock(at: now, isVirtual: start.clockIsVirtual, ledger: start.ledger)
     outbox = Outbox(restoring: start.ledger.outbox, reservedIDs: Self.number(.outboxIDs, in: start.ledger) ?? 0)
     undelivered = Undelivered(
@@ -123,6 +127,7 @@ public struct Station: Sendable {
     case .certificates(let id, let reply, let inventory): certificatesAnswered(id, reply, inventory)
     case .logs(let id, let reply): logsAnswered(id, reply)
     case .transfer(let id, let event): transferTold(id, event)
+    case .installer(let id, let reply): installerAnswered(id, reply)
     case .network(let online): networkChanged(online: online)
     case .control(let id, let request): controlRequested(id: id, request)
     case .commitFailed(let failure, let refused): commitFailed(failure, refused: refused)
@@ -140,6 +145,9 @@ public struct Station: Sendable {
   private mutating func settle() {
     settleMonitors(isLast: false)
     settleEVSEs()
+    let withheld = firmwareWithholdsEVSEs
+    settleFirmware()
+    if firmwareWithholdsEVSEs != withheld { settleEVSEs() }
     settleMonitors(isLast: true)
     finishStopping()
     rememberUnsaved()
@@ -204,6 +212,7 @@ public struct Station: Sendable {
     scheduleAlignedData()
     resumeLogUpload()
     clearAgain()
+    askWhatRuns()
     connect()
   }
 
@@ -245,6 +254,8 @@ public struct Station: Sendable {
     case .reset: break  // `finishStopping` looks at `restartIsReady`
     case .masterPass: masterPassTimedOut()
     case .logUpload: startLogUpload()
+    case .firmware, .firmwareTrial: break  // `settleFirmware` looks at what is due
+    case .installer: whatRunsIsUnknown()
     default:
       let index = id.index - 1
       guard evses.indices.contains(index) else { return }

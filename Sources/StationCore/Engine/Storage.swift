@@ -28,6 +28,8 @@ struct Storage: Sendable {
     case localList(LocalAuthorizationList)
     case customer(AuthorizationCache, Undelivered)
     case monitoring(Monitoring.Undo)
+    /// The update that was under way, and what had been told.
+    case firmware(FirmwareUpdate?, last: FirmwareManagement.Told?)
     /// Profiles and passwords; `password` and what the ledger had of it and of the profiles.
     indirect case network(Network, password: String?, stored: String?, storedProfiles: String?)
   }
@@ -70,6 +72,8 @@ enum StationRecord: String, CaseIterable {
   case logUpload
   /// Identifiers of customers that are not yet cleared everywhere.
   case customerClear
+  /// `FirmwareManagement`: the update under way, and what was told last.
+  case firmware
 }
 
 extension Station {
@@ -100,6 +104,7 @@ extension Station {
     case .securityLog: return securityLog.state.bytes
     case .logUpload: return logs.upload?.json.bytes
     case .customerClear: return logs.clearRecord
+    case .firmware: return firmware.record
     }
   }
 
@@ -157,6 +162,7 @@ extension Station {
     case .certificates(let id, _): certificateWorkRefused(id)
     case .logs(let id, _): logWorkRefused(id)
     case .transfer(let id, let request): transferRefused(id, request)
+    case .installer(let id, _): installerNotAsked(id)
     case .hardware(.contactor(let id, _)):
       guard evses.indices.contains(id - 1) else { return }
       evses[id - 1].contactorCommanded = evses[id - 1].contactorClosed
@@ -207,6 +213,7 @@ extension Station {
       monitoring.take(back: undo)
       watchMonitored()
       scheduleMonitors()
+    case .firmware(let before, let last): undoFirmware(before, last)
     case .network(let before, let password, let stored, let storedProfiles):
       restoreNetwork(before, password: password, stored: stored, storedProfiles: storedProfiles)
     }

@@ -58,12 +58,12 @@ extension Station {
 
 extension Station {
   /// Files of the directory `transfers` that a block still needs.
-  var transferFilesInUse: [String] { [logs.upload?.file].compactMap { $0 } }
+  var transferFilesInUse: [String] { [logs.upload?.file, firmware.update?.file].compactMap { $0 } }
 
   mutating func transferEnded(_ kind: Transfer.Kind, _ result: TransferResult) {
     switch kind {
     case .log: logUploadEnded(result)
-    case .firmware: log(.warning, "a transfer of kind \(kind.rawValue) has no owner: \(result)")
+    case .firmware: firmwareTransferEnded(result)
     }
   }
 }

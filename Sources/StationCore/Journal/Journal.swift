@@ -13,7 +13,7 @@ import OCPP
 /// pass, so that the replay of the redacted inputs gives the redacted actions (`JournalSecret`).
 public enum Journal {
   /// Grows when an older program cannot read the journal any more.
-  public static let version = 3
+  public static let version = 4
 
   /// The first line.
   public static func line(for start: StationStart, at time: StationTime) -> [UInt8] {
@@ -42,6 +42,7 @@ public enum Journal {
       "seed": .string(String(start.seed)), "bootReason": .string(start.bootReason.rawValue),
       "csmsURL": start.csmsURL.map { .string($0) }, "identity": start.identity.map { .string($0) },
       "certificates": start.certificates.journal, "clockIsVirtual": .bool(start.clockIsVirtual),
+      "hasInstaller": .bool(start.hasInstaller),
       "damage": start.ledger.damage?.journal,
     ])
     return JSONValue.members(["journal": .int(version), "at": .time(time), "start": record]).bytes
@@ -91,6 +92,7 @@ public enum Journal {
       csmsURL: try record.stringIfPresent("csmsURL"), identity: try record.stringIfPresent("identity"),
       certificates: try CertificateInventory(
         journal: JournalFields(record.value("certificates"), "start.certificates")),
+      hasInstaller: try record.bool("hasInstaller"),
       clockIsVirtual: try record.bool("clockIsVirtual"))
     return (start, try fields.time("at"))
   }

@@ -18,6 +18,8 @@ extension Action {
       return .tagged("logs", ["id": .integer(id), "request": request.journal])
     case .transfer(let id, let request):
       return .tagged("transfer", ["id": .integer(id), "request": request.journal])
+    case .installer(let id, let request):
+      return .tagged("installer", ["id": .integer(id), "request": request.journal])
     case .setTimer(let id, let at):
       return .tagged("setTimer", ["name": .string(id.name), "index": .int(id.index), "at": .integer(at)])
     case .cancelTimer(let id): return .tagged("cancelTimer", ["name": .string(id.name), "index": .int(id.index)])
@@ -59,6 +61,9 @@ extension Action {
     case "transfer":
       let fields = try tagged.fields()
       self = .transfer(id: try fields.int64("id"), try TransferRequest(journal: fields.value("request")))
+    case "installer":
+      let fields = try tagged.fields()
+      self = .installer(id: try fields.int64("id"), try InstallerRequest(journal: fields.value("request")))
     case "setTimer":
       let fields = try tagged.fields()
       self = .setTimer(TimerID(try fields.string("name"), try fields.int("index")), at: try fields.int64("at"))

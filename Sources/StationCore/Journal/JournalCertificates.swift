@@ -157,6 +157,15 @@ extension CertificateRequest {
       return .tagged("delete", ["hash": hash.journal, "keeping": .array(keeping.map { .string($0) })])
     case .discard(let kind, let fingerprint):
       return .tagged("discard", ["kind": .string(kind.rawValue), "fingerprint": .string(fingerprint)])
+    case .checkFirmwareSigner(let pem, let at):
+      return .tagged("checkFirmwareSigner", ["pem": .string(pem), "at": at.map { .integer($0) }])
+    case .verifyFirmware(let file, let signature, let signer, let at):
+      return .tagged(
+        "verifyFirmware",
+        [
+          "file": .string(file), "signature": .string(signature), "signer": .string(signer),
+          "at": at.map { .integer($0) },
+        ])
     }
   }
 
@@ -188,6 +197,14 @@ extension CertificateRequest {
     case "discard":
       let fields = try tagged.fields()
       self = .discard(try fields.choice("kind"), fingerprint: try fields.string("fingerprint"))
+    case "checkFirmwareSigner":
+      let fields = try tagged.fields()
+      self = .checkFirmwareSigner(pem: try fields.string("pem"), at: try fields.int64IfPresent("at"))
+    case "verifyFirmware":
+      let fields = try tagged.fields()
+      self = .verifyFirmware(
+        file: try fields.string("file"), signature: try fields.string("signature"),
+        signer: try fields.string("signer"), at: try fields.int64IfPresent("at"))
     default: throw tagged.unknown()
     }
   }

@@ -14,6 +14,8 @@ extension Input {
     case .logs(let id, let reply): return .tagged("logs", ["id": .integer(id), "reply": reply.journal])
     case .transfer(let id, let event):
       return .tagged("transfer", ["id": .integer(id), "event": event.journal])
+    case .installer(let id, let reply):
+      return .tagged("installer", ["id": .integer(id), "reply": reply.journal])
     case .network(let online): return .tagged("network", ["online": .bool(online)])
     case .control(let id, let request):
       return .tagged("control", ["id": .integer(id), "request": request.journal])
@@ -46,6 +48,9 @@ extension Input {
     case "transfer":
       let fields = try tagged.fields()
       self = .transfer(id: try fields.int64("id"), try TransferEvent(journal: fields.value("event")))
+    case "installer":
+      let fields = try tagged.fields()
+      self = .installer(id: try fields.int64("id"), try InstallerReply(journal: fields.value("reply")))
     case "network": self = .network(online: try tagged.fields().bool("online"))
     case "control":
       let fields = try tagged.fields()

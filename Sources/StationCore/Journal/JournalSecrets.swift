@@ -51,7 +51,8 @@ enum JournalSecret {
     case .variable where key == Setting.networkConnectionProfiles.persistentKey: return profiles(value)
     case .station where key == StationRecord.provenProfile.rawValue || key == StationRecord.otherPassword.rawValue:
       return profiles(value)
-    case .station where key == StationRecord.logUpload.rawValue: return locations(value)
+    case .station where key == StationRecord.logUpload.rawValue || key == StationRecord.firmware.rawValue:
+      return locations(value)
     default: return value
     }
   }

@@ -22,6 +22,8 @@ public enum Action: Hashable, Sendable {
   case logs(id: Int64, LogRequest)
   /// Fetch or bring a file; `start` is answered by `Input.transfer` of the same id.
   case transfer(id: Int64, TransferRequest)
+  /// Install firmware, or ask about it; answered by `Input.installer` of the same id.
+  case installer(id: Int64, InstallerRequest)
   /// Deliver `Input.timer(id)` when the monotonic clock reaches `at` (milliseconds). Replaces a timer of the same id.
   case setTimer(TimerID, at: Int64)
   case cancelTimer(TimerID)

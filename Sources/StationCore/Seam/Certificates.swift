@@ -70,6 +70,12 @@ public enum CertificateRequest: Hashable, Sendable {
   /// Removes a certificate of this kind, and its key when it is one of the station's own; where the `.key` file only names
   /// a key in a token, the token keeps it. Answers `done` also when it is not there, or `failed`.
   case discard(InstalledCertificate.Kind, fingerprint: String)
+  /// Is this (PEM, one) a certificate that firmware may be signed with: signed by a manufacturer root itself (Part 2: no
+  /// intermediates), valid, strong enough, for signatures. `at`: as for `installSigned`. Answers `done` or `rejected`.
+  case checkFirmwareSigner(pem: String, at: Int64?)
+  /// Does the signature (Base64; RSA-PSS, or ECDSA in DER, over SHA-256) of that certificate fit the file of the directory
+  /// `transfers`? The certificate is checked once more. Answers `done`, `rejected`, or `failed` when the file cannot be read.
+  case verifyFirmware(file: String, signature: String, signer: String, at: Int64?)
 }
 
 public enum CertificateReply: Hashable, Sendable {

@@ -17,12 +17,15 @@ public struct StationStart: Sendable {
   public var identity: String?
   /// What the certificate folder held.
   public var certificates: CertificateInventory
+  /// Firmware can be installed.
+  public var hasInstaller: Bool
   /// The wall clock is scaled or simulated (`--time-scale`): the CSMS does not correct it.
   public var clockIsVirtual: Bool
 
   public init(
     model: DeviceModel, ledger: LedgerSnapshot, seed: UInt64, bootReason: BootReasonEnumType, csmsURL: String? = nil,
-    identity: String? = nil, certificates: CertificateInventory = CertificateInventory(), clockIsVirtual: Bool = false
+    identity: String? = nil, certificates: CertificateInventory = CertificateInventory(), hasInstaller: Bool = false,
+    clockIsVirtual: Bool = false
   ) {
     self.model = model
     self.ledger = ledger
@@ -31,6 +34,7 @@ public struct StationStart: Sendable {
     self.csmsURL = csmsURL
     self.identity = identity
     self.certificates = certificates
+    self.hasInstaller = hasInstaller
     self.clockIsVirtual = clockIsVirtual
   }
 }
@@ -49,6 +53,8 @@ public enum Input: Hashable, Sendable {
   case logs(id: Int64, LogReply)
   /// A file transfer goes on, or has ended.
   case transfer(id: Int64, TransferEvent)
+  /// The installer goes on, or has answered.
+  case installer(id: Int64, InstallerReply)
   /// The uplink was cut or restored (control socket `network`).
   case network(online: Bool)
   /// A control-socket command that the CSMS must answer.

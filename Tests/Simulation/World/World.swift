@@ -285,6 +285,7 @@ final class World {
     case .transfer(let id, .start):
       inputs.append(.transfer(id: id, .ended(.failed(.network, "the simulation has no file servers"))))
     case .transfer: break
+    case .installer(let id, _): inputs.append(.installer(id: id, .failed("the simulation has no installer")))
     case .setTimer(let id, let deadline): set(id, deadline)
     case .cancelTimer(let id): timers[id] = nil
     case .restart(let reason):

@@ -59,6 +59,11 @@ struct FakeCertificateFolder {
       if found.kind == .chargingStation { return .failed("the charging station certificate") }
       if keeping.contains(found.fingerprint) { return .failed("indispensable") }
       inventory.certificates.removeAll { $0 == found }
+    case .checkFirmwareSigner(let pem, _):
+      if pem.hasPrefix("bad") { return .rejected(reasonCode: "InvalidCertificate", "bad") }
+    case .verifyFirmware(_, let signature, _, _):
+      if signature.hasPrefix("bad") { return .rejected(reasonCode: "InvalidSignature", "bad") }
+      if signature.hasPrefix("lost") { return .failed("no such file") }
     case .discard(let kind, let fingerprint):
       inventory.certificates.removeAll { $0.kind == kind && $0.fingerprint == fingerprint }
     }

@@ -56,6 +56,10 @@ final class StationBench {
   }
   private(set) var logRequests: [(id: Int64, request: LogRequest)] = []
   private var nextID = 1
+  /// What runs, as the installer says at once; `nil`: it does not answer.
+  var running: RunningFirmware?
+  private(set) var installerRequests: [(id: Int64, request: InstallerRequest)] = []
+  private(set) var transferRequests: [(id: Int64, request: TransferRequest)] = []
 
   struct Call {
     var id: String
@@ -84,7 +88,7 @@ final class StationBench {
   init(
     _ settings: [String: String] = [:], folder: String = "ac-two-evse", ledger: LedgerSnapshot = LedgerSnapshot(),
     wall: Int64? = nil, csmsURL: String? = "ws://127.0.0.1:1", certificates: [InstalledCertificate] = [],
-    model: DeviceModel? = nil
+    model: DeviceModel? = nil, hasInstaller: Bool = false
   ) {
     self.ledger = ledger
     self.folder.inventory.certificates = certificates
@@ -92,7 +96,7 @@ final class StationBench {
     let start = StationStart(
       model: model ?? Self.model(folder, settings), ledger: ledger, seed: 42, bootReason: .powerUp,
       csmsURL: csmsURL, identity: "cp001",
-      certificates: self.folder.inventory)
+      certificates: self.folder.inventory, hasInstaller: hasInstaller)
     self.csmsURL = csmsURL
     station = Station(start, at: now)
     journal = Journal.line(for: start, at: now) + [0x0A]
@@ -193,6 +197,10 @@ final class StationBench {
     case .logs(let id, let request):
       logRequests.append((id, request))
       return logs(request).map { [.logs(id: id, $0)] } ?? []
+    case .transfer(let id, let request): transferRequests.append((id, request))
+    case .installer(let id, let request):
+      installerRequests.append((id, request))
+      if request == .state, let running { return [.installer(id: id, .state(running))] }
     case .setTimer(let id, let at): timers[id] = at
     case .cancelTimer(let id): timers[id] = nil
     case .connect(let request): connectRequests.append(request)

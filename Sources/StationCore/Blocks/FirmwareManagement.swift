@@ -1,0 +1,270 @@
+import OCPP
+
+/// Functional block L: firmware updates (L01, L02). What there is to do is in the ledger, so that a power cut in every phase
+/// ends in a state that the CSMS learns; `settleFirmware` takes the next step whatever it was that made it possible.
+///
+/// | phase | after a power cut |
+/// |---|---|
+/// | scheduled, downloading | it goes on; what was fetched and flushed is not fetched again |
+/// | verifying, waiting | the file is verified again, then it goes on |
+/// | installing | what runs is asked for: the new one is confirmed; else the file is verified and installed again, three times in all |
+/// | installed | the new one is confirmed; else it is put in force |
+/// | activating | the new one is confirmed; the old one runs: InstallationFailed |
+/// | confirming | it is marked good after BootNotification was accepted; or the old one runs: InstallationFailed |
+/// | rollingBack | the old one runs: InstallationFailed; else it is confirmed after all |
+struct FirmwareManagement: Sendable {
+  /// `nil`: no update is under way.
+  var update: FirmwareUpdate?
+  /// The last FirmwareStatusNotification.
+  var last: Told?
+  /// What the installer said that runs.
+  var running: RunningFirmware?
+  let hasInstaller: Bool
+  /// The installer was asked what runs, and nothing connects before it has said so, or is late.
+  var isAsking = false
+  /// What the installer is doing.
+  var work: (id: Int64, request: InstallerRequest)?
+  /// Percent of the installation.
+  var progress: Int?
+  /// It has waited for transactions to end.
+  var hasWaited = false
+  /// The file is being verified.
+  var isVerifying = false
+  /// Monotonic time before which nothing is tried again.
+  var notBefore: Int64 = 0
+  /// Monotonic time after which the activation does not wait for the CSMS to take what waits for it.
+  var activateBy: Int64?
+  /// Monotonic time at which an unconfirmed firmware is given up.
+  var trialEnds: Int64?
+  private var nextID: Int64 = 1
+
+  struct Told: Hashable, Sendable {
+    var status: FirmwareStatusEnumType
+    var requestId: Int
+  }
+
+  /// Retries and seconds between them when the CSMS leaves that to the station, and the most that it gets.
+  static let ownRetries = 3
+  static let ownRetryInterval = 60
+  static let retriesLimit = 100
+  static let retryIntervalLimit = 86_400
+  /// Installations of one update that power cuts may interrupt.
+  static let installsLimit = 3
+  /// How long the installer may take to say what runs, before the station connects without knowing, milliseconds.
+  static let stateTime: Int64 = 15_000
+  /// Wait for the CSMS to take InstallRebooting, milliseconds.
+  static let farewellTime: Int64 = 10_000
+  /// Time between two attempts to mark it good, milliseconds.
+  static let retryTime: Int64 = 60_000
+
+  init(record: [UInt8]?, hasInstaller: Bool) {
+    self.hasInstaller = hasInstaller
+    guard let record, let value = try? JSONValue.parse(record) else { return }
+    if let status = value["last"]?["status"]?.stringValue.flatMap(FirmwareStatusEnumType.init(rawValue:)),
+      let requestId = value["last"]?["requestId"]?.intValue
+    {
+      last = Told(status: status, requestId: requestId)
+    }
+    update = value["update"].flatMap { FirmwareUpdate(json: $0) }
+  }
+
+  /// As the ledger holds it.
+  var record: [UInt8]? {
+    guard update != nil || last != nil else { return nil }
+    return JSONValue.members([
+      "update": update?.json,
+      "last": last.map { .members(["status": .string($0.status.rawValue), "requestId": .int($0.requestId)]) },
+    ]).bytes
+  }
+
+  mutating func begin(_ request: InstallerRequest) -> Int64 {
+    defer { nextID += 1 }
+    work = (nextID, request)
+    return nextID
+  }
+
+  /// The process was started again to put a firmware in force, or to take it back.
+  var isRestarting: Bool {
+    switch update?.phase {
+    case .activating, .rollingBack: true
+    default: false
+    }
+  }
+
+  /// It can no longer be cancelled (L01.FR.27).
+  var isCommitted: Bool {
+    switch update?.phase {
+    case .installing, .installed, .activating, .confirming, .rollingBack: true
+    case .scheduled, .downloading, .verifying, .waiting, nil: false
+    }
+  }
+}
+
+/// One UpdateFirmware, and how far it is.
+struct FirmwareUpdate: Hashable, Sendable {
+  enum Phase: String, Sendable, CaseIterable {
+    case scheduled, downloading, verifying, waiting, installing, installed, activating, confirming, rollingBack
+  }
+
+  var requestId: Int
+  var location: String
+  /// UTC milliseconds.
+  var retrieveAt: Int64
+  var installAt: Int64?
+  /// Both, or none: L02.
+  var certificate: String?
+  var signature: String?
+  /// Downloads that may still fail before it is given up.
+  var retriesLeft: Int
+  /// Milliseconds.
+  var retryInterval: Int64
+  var phase = Phase.scheduled
+  /// A download has begun before.
+  var hasBegun = false
+  var installs = 0
+  /// What ran before the installation.
+  var before: RunningFirmware?
+  /// What the CSMS was told; each status once.
+  var told: [FirmwareStatusEnumType] = []
+
+  /// In the directory `transfers`.
+  var file: String { "firmware-\(requestId)" }
+
+  init(
+    requestId: Int, location: String, retrieveAt: Int64, installAt: Int64?, certificate: String?, signature: String?,
+    retriesLeft: Int, retryInterval: Int64
+  ) {
+    self.requestId = requestId
+    self.location = location
+    self.retrieveAt = retrieveAt
+    self.installAt = installAt
+    self.certificate = certificate
+    self.signature = signature
+    self.retriesLeft = retriesLeft
+    self.retryInterval = retryInterval
+  }
+
+  /// `nil`: not one that this version wrote.
+  init?(json: JSONValue) {
+    guard let requestId = json["requestId"]?.intValue, let location = json["location"]?.stringValue,
+      let retrieveAt = json["retrieveAt"]?.intValue, let retriesLeft = json["retriesLeft"]?.intValue,
+      let retryInterval = json["retryInterval"]?.intValue,
+      let phase = json["phase"]?.stringValue.flatMap(Phase.init(rawValue:))
+    else { return nil }
+    self.init(
+      requestId: requestId, location: location, retrieveAt: Int64(retrieveAt),
+      installAt: json["installAt"]?.intValue.map { Int64($0) }, certificate: json["certificate"]?.stringValue,
+      signature: json["signature"]?.stringValue, retriesLeft: retriesLeft, retryInterval: Int64(retryInterval))
+    self.phase = phase
+    hasBegun = json["hasBegun"]?.boolValue ?? false
+    installs = json["installs"]?.intValue ?? 0
+    before = json["before"].flatMap { try? RunningFirmware(journal: JournalFields($0, "before")) }
+    told = json["told"]?.arrayValue?.compactMap { $0.stringValue.flatMap(FirmwareStatusEnumType.init(rawValue:)) } ?? []
+  }
+
+  var json: JSONValue {
+    .members([
+      "requestId": .int(requestId), "location": .string(location), "retrieveAt": .integer(retrieveAt),
+      "installAt": installAt.map { .integer($0) }, "certificate": certificate.map { .string($0) },
+      "signature": signature.map { .string($0) }, "retriesLeft": .int(retriesLeft),
+      "retryInterval": .integer(retryInterval), "phase": .string(phase.rawValue), "hasBegun": .bool(hasBegun),
+      "installs": .int(installs), "before": before?.journal,
+      "told": .array(told.map { .string($0.rawValue) }),
+    ])
+  }
+}
+
+extension Station {
+  /// The update enters a new state (L01.FR.01, L01.FR.10, L02.FR.01). Durable, delivered once the CSMS can be reached, and
+  /// told once in an update: what a power cut made the station do again is nothing new.
+  mutating func tellFirmware(_ status: FirmwareStatusEnumType) {
+    guard var update = firmware.update, !update.told.contains(status) else { return }
+    update.told.append(status)
+    firmware.update = update
+    firmware.last = FirmwareManagement.Told(status: status, requestId: update.requestId)
+    log(.notice, "firmware update \(update.requestId): \(status.rawValue)")
+    enqueue(FirmwareStatusNotificationRequest(status: status, requestId: update.requestId), transactionID: nil)
+    persistStation(.firmware)
+  }
+
+  mutating func setFirmwarePhase(_ phase: FirmwareUpdate.Phase) {
+    firmware.update?.phase = phase
+    firmware.notBefore = 0
+    persistStation(.firmware)
+  }
+
+  /// The last state of the update. Its file goes.
+  mutating func endFirmwareUpdate(_ status: FirmwareStatusEnumType?) {
+    guard let update = firmware.update else { return }
+    if let status { tellFirmware(status) }
+    removeTransferFile(update.file)
+    firmware.update = nil
+    firmware.progress = nil
+    firmware.isVerifying = false
+    firmware.hasWaited = false
+    firmware.activateBy = nil
+    firmware.trialEnds = nil
+    stopTimer(.firmware)
+    persistStation(.firmware)
+  }
+
+  /// L01.FR.25-26, L02.FR.16-17.
+  mutating func sendTriggeredFirmwareStatus() {
+    if let last = firmware.last, last.status != .installed {
+      call(FirmwareStatusNotificationRequest(status: last.status, requestId: last.requestId), requested: true)
+    } else {
+      call(FirmwareStatusNotificationRequest(status: .idle), requested: true)
+    }
+  }
+
+  /// Called after every input: takes the next step that is possible.
+  mutating func settleFirmware() {
+    confirmFirmware()
+    guard stopping == nil, let update = firmware.update, !firmware.isAsking else { return }
+    guard now.monotonic >= firmware.notBefore else { return }
+    switch update.phase {
+    case .scheduled: settleScheduledDownload(update)
+    case .downloading: settleDownload(update)
+    case .verifying: settleVerification(update)
+    case .waiting: settleInstallation(update)
+    case .installed: settleActivation()
+    case .installing, .activating, .confirming, .rollingBack: break
+    }
+  }
+
+  /// Nothing goes on that an installation or a restart would disturb.
+  var isIdleForFirmware: Bool { evses.indices.allSatisfy(isIdle) }
+
+  /// EVSEs that are free get nobody new (L01.FR.07, L02.FR.04): the update waits, or has waited, for those that are in use, or
+  /// is being installed.
+  var firmwareWithholdsEVSEs: Bool {
+    guard let update = firmware.update else { return false }
+    let waits = firmware.hasWaited && !flag(Setting.allowNewSessionsPendingFirmwareUpdate, default: false)
+    switch update.phase {
+    case .scheduled, .downloading, .verifying, .waiting: return waits
+    case .installing: return waits || !flag(Setting.installDuringTransactions, default: false)
+    case .installed: return waits || isIdleForFirmware
+    case .activating, .rollingBack: return true
+    case .confirming: return false
+    }
+  }
+
+  /// The step waits until nobody charges.
+  mutating func waitForTransactions(_ status: FirmwareStatusEnumType) {
+    firmware.hasWaited = true
+    tellFirmware(status)
+  }
+
+  func isDue(_ time: Int64?) -> Bool { time.map { $0 <= wallTime } ?? true }
+
+  /// Wakes up at a wall time; earlier when the clock is set, because every input looks.
+  mutating func wakeFirmware(atWall time: Int64) {
+    startTimer(.firmware, after: min(max(time - wallTime, 0), 3_600_000))
+  }
+}
+
+extension TimerID {
+  static let firmware = TimerID("firmware")
+  static let firmwareTrial = TimerID("firmwareTrial")
+  static let installer = TimerID("installer")
+}

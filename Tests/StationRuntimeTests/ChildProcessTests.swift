@@ -1,0 +1,244 @@
+import Glibc
+import NIOCore
+import NIOPosix
+import OCPP
+import StationCore
+import Testing
+
+@testable import StationRuntime
+
+/// Programs that the station starts, played by shell scripts.
+@Suite("Child processes: transfers and the installer") struct ChildProcessTests {
+  /// A directory of its own, and an event loop that runs.
+  final class World {
+    let path: String
+    let loop = MultiThreadedEventLoopGroup.singleton.next()
+
+    init() {
+      var template = Array("/tmp/station-child-XXXXXX".utf8CString)
+      path = template.withUnsafeMutableBufferPointer { buffer in
+        buffer.baseAddress.flatMap { mkdtemp($0) }.map { String(cString: $0) } ?? ""
+      }
+    }
+
+    deinit {
+      for directory in ["/transfers", ""] {
+        for name in ["f", "f.resume", "g", "g.resume", "program", "known_hosts"] {
+          unlink(path + directory + "/" + name)
+        }
+        rmdir(path + directory)
+      }
+    }
+
+    /// A shell script; returns its path.
+    func program(_ text: String) -> String {
+      let file = path + "/program"
+      let descriptor = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o700)
+      let bytes = Array("#!/bin/sh\n\(text)\n".utf8)
+      _ = write(descriptor, bytes, bytes.count)
+      close(descriptor)
+      return file
+    }
+
+    /// Does it on the loop and waits until it is done.
+    func onLoop<T: Sendable>(_ body: @escaping @Sendable (any EventLoop, EventLoopPromise<T>) -> Void) async throws -> T
+    {
+      let promise = loop.makePromise(of: T.self)
+      let loop = loop
+      loop.execute { body(loop, promise) }
+      return try await promise.futureResult.get()
+    }
+  }
+
+  private static let upload = Transfer(
+    kind: .log, direction: .upload, location: "ftp://u:s3cret@host/dir/", file: "f", maxBytes: 1000)
+
+  /// What a transfer told, with the program in place of `station-transfer`.
+  private func told(
+    _ script: String, _ transfer: Transfer = ChildProcessTests.upload, cancelAfter: Int64? = nil
+  ) async throws -> [TransferEvent] {
+    let world = World()
+    let program = world.program(script)
+    let path = world.path
+    mkdir(path + "/transfers", 0o700)
+    close(open(path + "/transfers/f", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600))
+    return try await world.onLoop { loop, promise in
+      let desk = TransferDesk(program: program, dataDirectory: path, certificates: path, on: loop) { _, _ in }
+      var events: [TransferEvent] = []
+      desk.carryOut(1, .start(transfer)) { event in
+        events.append(event)
+        if case .ended = event { promise.succeed(events) }
+        _ = desk
+      }
+      #expect(events.isEmpty)
+      if let cancelAfter {
+        loop.assumeIsolated().scheduleTask(in: .milliseconds(cancelAfter)) { desk.carryOut(1, .cancel) { _ in } }
+      }
+    }
+  }
+
+  @Test func progressAndEnd() async throws {
+    let events = try await told(
+      #"""
+      echo '{"progress":{"done":10,"total":20}}'; echo 'nonsense'; echo '{"progress":{"done":15}}'
+      echo '{"done":{"bytes":20}}'
+      """#)
+    #expect(events == [.progress(done: 10, total: 20), .progress(done: 15, total: nil), .ended(.done(bytes: 20))])
+  }
+
+  @Test func aReasonIsTold() async throws {
+    let events = try await told(#"echo '{"failed":{"reason":"refused","text":"530"}}'"#)
+    #expect(events == [.ended(.failed(.refused, "ftp://host/dir/: 530"))])
+  }
+
+  /// What dies, says nothing, or says too much.
+  @Test(arguments: ["exit 3", "kill -9 $$", "while :; do echo aaaaaaaa; done", "head -c 100000 /dev/zero; sleep 60"])
+  func whatSaysNothingOfUse(_ script: String) async throws {
+    let events = try await told(script)
+    guard events.count == 1, case .ended(.failed(.process, _)) = events[0] else {
+      Issue.record("told \(events)")
+      return
+    }
+  }
+
+  @Test func cancelled() async throws {
+    #expect(try await told("sleep 60", cancelAfter: 50) == [.ended(.failed(.cancelled, "cancelled"))])
+  }
+
+  /// The order is on standard input, the file is descriptor 3, nothing else is there: no environment, no argument that tells
+  /// anything, no descriptor of the station.
+  @Test func whatItGetsToSee() async throws {
+    let events = try await told(
+      #"""
+      order=$(cat)
+      case "$order" in *'"location":"ftp://u:s3cret@host/dir/"'*) ;; *) exit 1 ;; esac
+      case "$*" in --parent=*[!0-9]*) exit 2 ;; esac
+      [ "$(tr '\0' '\n' </proc/$$/environ | grep -vc '^PWD=\|^OLDPWD=\|^SHLVL=\|^_=')" = 0 ] || exit 3
+      for one in /proc/$$/fd/*; do
+        # Listing them takes one.
+        [ -L "$one" ] || continue
+        case "${one##*/}" in 0 | 1 | 2 | 3 | 10 | 255) ;; *) exit 4 ;; esac
+      done
+      case "$(readlink /proc/$$/fd/3)" in */transfers/f) ;; *) exit 5 ;; esac
+      echo '{"done":{"bytes":1}}'
+      """#)
+    #expect(events == [.ended(.done(bytes: 1))])
+  }
+
+  @Test(arguments: [("../f", "ftp://h/"), (".f", "ftp://h/"), ("f.resume", "ftp://h/"), ("f", "nowhere")])
+  func whatIsNotBegun(file: String, location: String) async throws {
+    var transfer = Self.upload
+    transfer.file = file
+    transfer.location = location
+    let events = try await told("echo '{\"done\":{\"bytes\":1}}'", transfer)
+    guard events.count == 1, case .ended(.failed(.unsupported, _)) = events[0] else {
+      Issue.record("told \(events)")
+      return
+    }
+  }
+
+  @Test func aFileThatIsNotThere() async throws {
+    var transfer = Self.upload
+    transfer.file = "g"
+    let events = try await told("exit 0", transfer)
+    guard case .ended(.failed(.storage, _)) = events[0] else {
+      Issue.record("told \(events)")
+      return
+    }
+  }
+
+  // MARK: The installer
+
+  private func answer(_ script: String, _ request: InstallerRequest) async throws -> [InstallerReply] {
+    let world = World()
+    let program = world.program(script)
+    let path = world.path
+    return try await world.onLoop { loop, promise in
+      let desk = InstallerDesk(program, dataDirectory: path, on: loop) { _, _ in }
+      var replies: [InstallerReply] = []
+      desk.carryOut(request) { reply in
+        replies.append(reply)
+        if case .progress = reply { return }
+        promise.succeed(replies)
+        _ = desk
+      }
+    }
+  }
+
+  @Test func installerAnswers() async throws {
+    let state = #"[ "$1" = state ] && echo '{"version":"2.1","slot":"B","good":false}'"#
+    #expect(try await answer(state, .state) == [.state(RunningFirmware(version: "2.1", slot: "B", isGood: false))])
+    let install =
+      #"[ "$1" = install ] && [ "$2" = "$STATION_DATA_DIR/transfers/f" ] && echo '{"progress":40}' && exit 10"#
+    #expect(try await answer(install, .install(file: "f")) == [.progress(40), .restartNeeded])
+    #expect(try await answer("exit 0", .install(file: "f")) == [.done])
+    let invalid = #"echo '{"error":"another machine"}'; exit 20"#
+    #expect(try await answer(invalid, .install(file: "f")) == [.invalid("another machine")])
+    #expect(try await answer("echo no space >&2; exit 1", .install(file: "f")) == [.failed("exit code 1: no space")])
+    #expect(try await answer("exit 10", .activate) == [.restartNeeded])
+    #expect(try await answer("exit 0", .markGood) == [.done])
+    #expect(try await answer("exit 10", .rollBack) == [.restartNeeded])
+  }
+
+  @Test(arguments: [(InstallerRequest.markGood, "exit 10"), (.state, "exit 0"), (.state, "echo '{\"version\":1}'")])
+  func installerAnswersThatAreNone(_ request: InstallerRequest, script: String) async throws {
+    guard case .failed? = try await answer(script, request).last else {
+      Issue.record("no failure")
+      return
+    }
+  }
+
+  @Test func rauc() {
+    let rauc = RAUCInstaller()
+    #expect(rauc.commands(for: .install(file: "f")) { "/t/" + $0 }.map(\.arguments) == [["install", "/t/f"]])
+    #expect(rauc.commands(for: .rollBack) { $0 }.map(\.arguments) == [["status", "mark-bad"], ["reboot"]])
+    #expect(rauc.progress(" 40% Copying image to rootfs.1") == 40)
+    #expect(rauc.progress("installing") == nil && rauc.progress("x% y") == nil)
+    let status =
+      #"{"compatible":"c","variant":"","booted":"B","boot_primary":"rootfs.1","slots":[{"rootfs.0":{"class":"rootfs","bootname":"A","state":"inactive","boot_status":"good","slot_status":{"bundle":{"version":"1.0"}}}},{"rootfs.1":{"class":"rootfs","bootname":"B","state":"booted","boot_status":"bad","slot_status":{"bundle":{"version":"2.0"}}}}]}"#
+    #expect(
+      rauc.reply(to: .state, exitCode: 0, lines: [status])
+        == .state(RunningFirmware(version: "2.0", slot: "B", isGood: false)))
+    #expect(rauc.reply(to: .install(file: "f"), exitCode: 0, lines: []) == .restartNeeded)
+    let refused = "LastError: signature verification failed: certificate verify error"
+    #expect(rauc.reply(to: .install(file: "f"), exitCode: 1, lines: [refused]) == .invalid(refused))
+    guard
+      case .failed = rauc.reply(to: .install(file: "f"), exitCode: 1, lines: ["LastError: No space left on device"]),
+      case .failed = rauc.reply(to: .state, exitCode: 0, lines: ["{}"])
+    else {
+      Issue.record("no failure")
+      return
+    }
+  }
+
+  // MARK: Files and host keys
+
+  @Test func theFolderIsTidied() throws {
+    let world = World()
+    let folder = TransferFolder(dataDirectory: world.path)
+    for name in ["f", "g"] {
+      let (file, state) = try folder.openForDownload(name, resumes: false)
+      close(file)
+      close(state)
+    }
+    folder.keepOnly(["f"])
+    #expect(access(folder.place("f"), F_OK) == 0 && access(folder.place("f.resume"), F_OK) == 0)
+    #expect(access(folder.place("g"), F_OK) != 0 && access(folder.place("g.resume"), F_OK) != 0)
+    folder.remove("f")
+    #expect(access(folder.place("f"), F_OK) != 0 && access(folder.place("f.resume"), F_OK) != 0)
+  }
+
+  @Test func firstHostKeysAreKept() throws {
+    let world = World()
+    let hosts = KnownHosts(certificates: world.path + "/none", dataDirectory: world.path)
+    let location = try #require(FileLocation("sftp://u:p@Files.example:2222/f"))
+    #expect(hosts.keys(of: location) == ([], true))
+    #expect(hosts.take("ssh-ed25519 AAAA", of: location))
+    #expect(hosts.keys(of: location) == (["ssh-ed25519 AAAA"], true))
+    #expect(hosts.keys(of: try #require(FileLocation("sftp://files.example/f"))) == ([], true))
+    for number in 0..<KnownHosts.takenLimit {
+      #expect(hosts.take("ssh-rsa B", of: try #require(FileLocation("sftp://h\(number)/"))))
+    }
+    #expect(hosts.keys(of: location) == ([], true))
+  }
+}
