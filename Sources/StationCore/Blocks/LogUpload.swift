@@ -150,7 +150,7 @@ extension Station {
     startTransfer(
       Transfer(
         kind: .log, direction: .upload, location: upload.location, file: upload.file, resumes: !upload.isFirst,
-        maxBytes: LogUpload.bytesLimit))
+        maxBytes: LogUpload.bytesLimit, trustsSystemRoots: flag(Setting.fileTransferSystemRoots, default: true)))
     upload.attemptsLeft -= 1
     upload.startedAt = now.monotonic
     upload.isUploading = true
