@@ -51,9 +51,10 @@ final class LinkUnderTest: Sendable {
     Loops.link.execute { [state] in state.value.onEvent = body }
   }
 
+  /// Among all tests of the package a step may wait for a minute until there is a thread for it.
   func connect(
     _ url: String, identity: String = "CS001", password: String? = nil, subprotocols: [String] = ["ocpp2.0.1"],
-    profile: Int = 1, timeout: Int64 = 60_000, maxMessageSize: Int = 65_536, tls: TLSOptions = TLSOptions()
+    profile: Int = 1, timeout: Int64 = 600_000, maxMessageSize: Int = 65_536, tls: TLSOptions = TLSOptions()
   ) {
     let request = ConnectionRequest(
       url: url, identity: identity, basicAuthPassword: password, subprotocols: subprotocols, securityProfile: profile,

@@ -132,6 +132,9 @@ final class PeerConnection {
     }
   }
 
+  /// Something of the link has come: a peer that closes before it has read it resets the connection, and what it wrote is lost.
+  func hear() async throws { try await fill() }
+
   /// The lines of the link's HTTP request.
   func readHead() async throws -> [String] {
     while true {

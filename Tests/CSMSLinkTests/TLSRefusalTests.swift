@@ -155,6 +155,7 @@ import Testing
     let link = try await LinkUnderTest(files: directory.files)
     link.connect("wss://localhost:\(peer.port)/ocpp", profile: 2)
     let connection = try await peer.accept()
+    try await connection.hear()
     for byte in text.utf8 { connection.write([byte]) }
     connection.close()
     let refusal = try #require(try await link.next().tlsFailure)
@@ -166,13 +167,16 @@ import Testing
     let peer = try await Peer()
     let link = try await LinkUnderTest(files: directory.files)
     link.connect("wss://localhost:\(peer.port)/ocpp", profile: 2)
-    try await peer.accept().close()
+    let silent = try await peer.accept()
+    try await silent.hear()
+    silent.close()
     #expect(
       try await link.next()
         == .down(.tls(.other, "the server ended the TCP connection during the TLS handshake")))
     // A handshake record that ends in the middle.
     link.connect("wss://localhost:\(peer.port)/ocpp", profile: 2)
     let connection = try await peer.accept()
+    try await connection.hear()
     connection.write([0x16, 3, 3, 0, 80, 2, 0, 0, 76, 3, 3])
     connection.close()
     #expect(try await link.next().tlsFailure?.failure == .other)

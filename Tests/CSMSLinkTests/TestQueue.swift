@@ -46,7 +46,7 @@ final class TestQueue<Value: Sendable>: Sendable {
         promise.succeed(state.value.values.removeFirst())
       } else {
         state.value.waiting = promise
-        let timeout = loop.scheduleTask(in: .seconds(90)) {
+        let timeout = loop.scheduleTask(in: .seconds(600)) {
           self.state.value.waiting = nil
           promise.fail(TookTooLong(description: "nothing came: \(self.what)"))
         }
