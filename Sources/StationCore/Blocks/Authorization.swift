@@ -229,23 +229,39 @@ extension Station {
       && (!evse.isConnected || evse.arrivedWhileEnding != nil)
   }
 
+  /// Whoever ends a session does not begin one: the same token means the next only with a vehicle that has arrived, another
+  /// one of the group was shown to stop it.
+  private func mayWait(_ token: Authorization.Waiting, at index: Int) -> Bool {
+    guard isAboutToBeFree(at: index), let last = evses[index].transaction else { return false }
+    if last.idToken?.isSame(as: token.idToken) == true { return evses[index].arrivedWhileEnding != nil }
+    guard let group = token.group else { return true }
+    return last.groupIdToken?.isSame(as: group) != true
+  }
+
   private mutating func waitForEVSE(_ token: Authorization.Waiting) {
-    guard token.evses.contains(where: { isAboutToBeFree(at: $0 - 1) }),
+    guard token.evses.contains(where: { mayWait(token, at: $0 - 1) }),
       !authorization.waiting.contains(where: { $0.idToken.isSame(as: token.idToken) }),
       authorization.waiting.count < Authorization.limit
     else { return log(.info, "token accepted, but no EVSE is free for it") }
     log(.info, "token accepted, it waits for the last transaction to end")
     authorization.waiting.append(token)
-    startTimer(.waitingTokens, after: Authorization.longestWait)
+    scheduleWaitingTokens()
+  }
+
+  /// The timer is of the one whose time is over first.
+  private mutating func scheduleWaitingTokens() {
+    guard let next = authorization.waiting.map(\.until).min() else { return stopTimer(.waitingTokens) }
+    startTimer(.waitingTokens, after: next - now.monotonic)
   }
 
   /// Gives tokens that wait what has become free. True when one of them got something.
   mutating func settleWaitingTokens() -> Bool {
     guard !authorization.waiting.isEmpty else { return false }
+    let before = authorization.waiting.count
     var granted = false
     for token in authorization.waiting {
       let isFree = token.evses.contains { self.isFree(at: $0 - 1) }
-      let mayWait = now.monotonic < token.until && token.evses.contains { isAboutToBeFree(at: $0 - 1) }
+      let mayWait = now.monotonic < token.until && token.evses.contains { mayWait(token, at: $0 - 1) }
       guard isFree || !mayWait else { continue }
       authorization.waiting.removeAll { $0 == token }
       if isFree {
@@ -255,7 +271,7 @@ extension Station {
         log(.info, "token accepted, but no EVSE has become free for it")
       }
     }
-    if authorization.waiting.isEmpty { stopTimer(.waitingTokens) }
+    if authorization.waiting.count != before { scheduleWaitingTokens() }
     return granted
   }
 
@@ -291,6 +307,7 @@ extension Station {
     at index: Int, _ token: IdTokenType, group: IdTokenType?, evses served: [Int], remoteStartId: Int?
   ) {
     log(.info, "EVSE \(evses[index].id): authorized")
+    evses[index].claimedIndex = nil
     evses[index].authorization = Grant(
       idToken: token, groupIdToken: group, remoteStartId: remoteStartId, evses: served, since: now.monotonic)
     for connector in evses[index].connectors.indices { evses[index].connectors[connector].lockHasFailed = false }

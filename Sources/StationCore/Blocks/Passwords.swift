@@ -11,21 +11,23 @@ extension Station {
     }
     let limit = variable.characteristics.maxLimit?.int ?? 40
     if let refusal = NetworkCheck.password(password, longest: min(max(limit, 40), 64)) { return refusal }
-    let before = ownPasswordInUse ?? text(address)
+    let own = ownPasswordInUse
+    let before = own ?? text(address)
     guard before != password || text(address) != password else { return nil }
     rememberNetwork(call)
     let verdict = model.set(password, address.component, address.variable, by: .station)
     guard verdict.status == .accepted else { return NetworkRefusal("InternalError", "it could not be stored") }
     rememberVariable(address)
     // The one that worked; not one that came and was never tried.
-    if let other = network.otherPassword, !other.isNewer {
+    let keepsOwn = provenKeepsOwnPassword(over: password)
+    if let other = network.otherPassword, !other.isNewer, own == nil || own == password || keepsOwn {
       network.otherPassword = other.password == password ? nil : other
     } else {
       let old = before == password ? nil : before
       network.otherPassword = old.map { Network.OtherPassword(password: $0, isNewer: false) }
     }
     persistStation(.otherPassword)
-    supersedeOwnPassword()
+    supersedeOwnPassword(provenKeepsIt: keepsOwn)
     securityEvent("ReconfigurationOfSecurityParameters", "BasicAuthPassword changed")  // A01.FR.11, FR.12
     return nil
   }
@@ -39,17 +41,30 @@ extension Station {
     return used.basicAuthPassword
   }
 
+  /// Two passwords have worked, that of this connection and one that is kept for another slot, and the new one has not: the
+  /// one of this connection stays with the profile that last worked, which is tried after the entries. Only where an entry
+  /// tries the new one at the same place; elsewhere it takes the place of the other.
+  private func provenKeepsOwnPassword(over password: String) -> Bool {
+    guard let own = ownPasswordInUse, own != password, let used = network.proven, let other = network.otherPassword,
+      !other.isNewer, other.password != password, other.password != own
+    else { return false }
+    let bare = used.with("basicAuthPassword", nil)
+    return [network.order, network.profiles].allSatisfy { $0.contains { $0 == used || $0 == bare } }
+  }
+
   /// What the profile of this connection brought along of its own gives way to what the CSMS sets. The other slots keep
   /// theirs: they may lead to another CSMS.
-  private mutating func supersedeOwnPassword() {
+  private mutating func supersedeOwnPassword(provenKeepsIt: Bool) {
     guard let own = ownPasswordInUse, let used = network.proven else { return }
     func without(_ profile: NetworkProfile) -> NetworkProfile {
       profile.slot == used.slot && profile.basicAuthPassword == own ? profile.with("basicAuthPassword", nil) : profile
     }
     network.profiles = network.profiles.map(without)
     network.order = network.order.map(without)
-    network.proven = without(used)
-    persistStation(.provenProfile)
+    if !provenKeepsIt {
+      network.proven = without(used)
+      persistStation(.provenProfile)
+    }
     storeProfiles()
   }
 

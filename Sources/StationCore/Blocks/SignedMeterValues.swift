@@ -65,13 +65,16 @@ extension Station {
     }
   }
 
-  /// A signed reading that is too long to be told is a fault of the meter, until one fits again.
+  /// A signed reading that is too long to be told is a fault of the meter, until one fits again. One that a transaction waits
+  /// for is still missing then.
   mutating func checkSigned(_ reading: MeterReading) {
     guard let signed = reading.signed else { return }
     let fault = HardwareFault(name: "SignedMeterValueTooLong", evse: reading.evse, severity: .low, source: "core")
-    if signed.fits { faultCleared(fault) } else { faultRaised(fault) }
+    guard signed.fits else { return faultRaised(fault) }
+    faultCleared(fault)
     faultCleared(Self.missing(reading.evse))
   }
+
   // MARK: TxStartPoint DataSigned (E01.FR.04)
 
   /// A meter that signs may take seconds for it.

@@ -38,7 +38,31 @@ extension Station {
     put("idToken", transaction.idToken.map(json))
     put("groupIdToken", transaction.groupIdToken.map(json))
     put("isAuthorized", .bool(evse.authorization != nil))
+    put("ending", evse.ending.map { record(of: $0) })
     return .object(members)
+  }
+
+  /// Its time is left out while nobody knows what time it was.
+  private func record(of ending: Ending) -> JSONValue {
+    var members = [
+      JSONMember(name: "trigger", value: .string(ending.trigger.rawValue)),
+      JSONMember(name: "reason", value: .string(ending.reason.rawValue)),
+    ]
+    if let token = ending.idToken { members.append(JSONMember(name: "idToken", value: json(token))) }
+    if clock.source != .unset || !clock.unsetRange(until: now.monotonic).contains(ending.at) {
+      members.append(JSONMember(name: "at", value: .number(DecimalNumber(Int(ending.at)))))
+    }
+    return .object(members)
+  }
+
+  /// What it was ended with before the power was cut; the energy is the last that was committed.
+  private func ending(_ record: JSONValue?) -> Ending? {
+    guard let trigger = record?["trigger"]?.stringValue.flatMap(TriggerReasonEnumType.init(rawValue:)),
+      let reason = record?["reason"]?.stringValue.flatMap(ReasonEnumType.init(rawValue:))
+    else { return nil }
+    let at = record?["at"]?.intValue.map(Int64.init) ?? wallTime
+    return Ending(
+      trigger: trigger, reason: reason, idToken: token(record?["idToken"]), at: at, isAfterPowerLoss: true)
   }
 
   private func json(_ token: IdTokenType) -> JSONValue {
@@ -86,7 +110,13 @@ extension Station {
       }
       transaction.seqNo = max(seqNo, (queued.map(\.seqNo).max() ?? -1) + 1)
       evses[id - 1].transaction = transaction
+      // Somebody had said stop, and the contactor was opening: it is over, whatever is plugged in now.
+      if let ending = ending(record["ending"]) {
+        evses[id - 1].ending = ending
+        continue
+      }
       evses[id - 1].isResuming = true
+      evses[id - 1].claimedIndex = transaction.connector.map { $0 - 1 }
       if record["isAuthorized"] == .bool(true), let idToken = transaction.idToken {
         var grant = Grant(idToken: idToken, groupIdToken: transaction.groupIdToken, evses: [id], since: now.monotonic)
         grant.isUnreported = false

@@ -78,7 +78,7 @@ extension Station {
   }
 
   mutating func vehicleDisconnected(at index: Int, connector: Int) {
-    if evses[index].arrivedWhileEnding != nil {
+    if evses[index].arrivedWhileEnding == connector {
       evses[index].arrivedWhileEnding = nil
       return
     }
@@ -199,6 +199,7 @@ extension Station {
       endTransaction(at: index, trigger: trigger, reason: reason, idToken: idToken)
     } else if trigger == .deauthorized, evses[index].energyFlowing {
       evses[index].transaction?.pendingTrigger = trigger
+      persistTransaction(at: index)
     } else {
       sendUpdated(at: index, trigger: trigger, idToken: idToken)
     }
@@ -249,13 +250,15 @@ extension Station {
     startSampling(at: index)
   }
 
-  /// Ends the transaction; the event is made when the contactor has opened, so that it holds the last energy.
+  /// Ends the transaction; the event is made when the contactor has opened, so that it holds the last energy. That it ends is
+  /// in the ledger at once: a power cut does not take back a stop.
   mutating func endTransaction(
     at index: Int, trigger: TriggerReasonEnumType, reason: ReasonEnumType, idToken: IdTokenType? = nil
   ) {
     guard let transaction = evses[index].transaction, evses[index].ending == nil else { return }
     evses[index].ending = Ending(
       trigger: trigger, reason: transaction.stopReason ?? reason, idToken: idToken, at: wallTime)
+    persistTransaction(at: index)
   }
 
   mutating func finishTransaction(at index: Int) {

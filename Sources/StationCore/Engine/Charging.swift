@@ -22,6 +22,7 @@ extension Station {
 
   mutating func settleEVSEs() {
     for index in evses.indices {
+      serveWaitingVehicle(at: index)
       settleEnergyFlow(at: index)
       startDueTransaction(at: index)
       settleSignature(at: index)
@@ -33,16 +34,18 @@ extension Station {
       settleOffer(at: index, offers[index])
       settleContactor(at: index)
     }
+    var hasNext = false
     for index in evses.indices {
       if evses[index].ending != nil, !evses[index].contactorClosed, hasFinalReading(at: index) {
+        hasNext = hasNext || evses[index].arrivedWhileEnding != nil
         finishTransaction(at: index)
       }
       settleChargingState(at: index)
       updateStatus(of: index)
       settlePilotAvailability(at: index)
     }
-    // What they begin has to be settled too; each round has one token less.
-    if settleWaitingTokens() { return settleEVSEs() }
+    // What they begin has to be settled too; each round has one ending transaction or one token less.
+    if hasNext || settleWaitingTokens() { return settleEVSEs() }
     settleReset()
   }
 
@@ -81,11 +84,16 @@ extension Station {
     return evse.meter.acquiredAt >= openedAt || now.monotonic >= ending.readBy
   }
 
-  private mutating func settleOffer(at index: Int, _ target: Int64?) {
-    guard let connected = evses[index].connectedIndex ?? evses[index].connectors.indices.first else { return }
-    let before = evses[index].offer
+  private mutating func settleOffer(at index: Int, _ allotted: Int64?) {
+    let evse = evses[index]
+    let before = evse.offer
+    // An offer ends where it was made before another connector gets one.
+    let place = before == nil ? evse.connectedIndex : evse.offeredIndex
+    guard let connected = place ?? evse.connectors.indices.first else { return }
+    let target = connected == evse.connectedIndex ? allotted : nil
     guard before != target else { return }
     evses[index].offer = target
+    evses[index].offeredIndex = connected
     if let before, before > (target ?? 0) {
       // Without an offer it may draw until the contactor opens under load.
       let time = target == nil ? max(PowerBudget.reaction, Self.easingTime) : PowerBudget.reaction
@@ -124,7 +132,7 @@ extension Station {
   private func mayEase(at index: Int, _ asks: Bool) -> Bool {
     let evse = evses[index]
     guard asks, evse.contactorClosed, evse.offer == nil, stopping != .shutdown, let endedAt = evse.offerEndedAt,
-      let connected = evse.connectedIndex
+      let connected = evse.connectedIndex, connected == evse.offeredIndex
     else { return false }
     return now.monotonic - endedAt < Self.easingTime
       && !hasBlockingFault(evse: evse.id, connector: evse.connectors[connected].id)
@@ -172,21 +180,30 @@ extension Station {
   mutating func pilotChanged(evse index: Int, connector: Int, to state: PilotState) {
     let before = evses[index].connectors[connector]
     guard before.pilot != state else { return }
-    if !before.isConnected, let other = evses[index].connectedIndex, other != connector {
-      log(.warning, "EVSE \(index + 1) has vehicles at two connectors, connector \(connector + 1) waits")
-    }
     evses[index].connectors[connector].pilot = state
-    let after = evses[index].connectors[connector]
-    if evses[index].connectedIndex == connector || before.isConnected {
-      // What the status is after a vehicle has left depends on whether its transaction ends (G01.FR.05).
-      if before.isConnected, !after.isConnected {
-        vehicleDisconnected(at: index, connector: connector)
-        // The next vehicle is another try.
-        faultCleared(HardwareFault(name: "ContactorFailure", evse: evses[index].id, source: Self.core))
-      }
-      updateStatus(of: index)
-      if !before.isConnected, after.isConnected { vehicleConnected(at: index, connector: connector) }
+    let isConnected = evses[index].connectors[connector].isConnected
+    guard before.isConnected || isConnected else { return }
+    // What the status is after a vehicle has left depends on whether its transaction ends (G01.FR.05).
+    if evses[index].connectedIndex == connector, !isConnected {
+      evses[index].connectedIndex = nil
+      evses[index].claimedIndex = connector
+      vehicleDisconnected(at: index, connector: connector)
+      // The next vehicle is another try.
+      faultCleared(HardwareFault(name: "ContactorFailure", evse: evses[index].id, source: Self.core))
     }
+    updateStatus(of: index)
+    serveWaitingVehicle(at: index)
+    if !before.isConnected, isConnected, evses[index].connectedIndex != connector {
+      log(.warning, "EVSE \(index + 1) is another vehicle's, the one at connector \(connector + 1) waits")
+    }
+  }
+
+  /// A vehicle may have come first, or waited for the one at another connector to leave and for its session to end.
+  private mutating func serveWaitingVehicle(at index: Int) {
+    guard let connector = evses[index].waitingIndex else { return }
+    evses[index].connectedIndex = connector
+    evses[index].claimedIndex = nil
+    vehicleConnected(at: index, connector: connector)
   }
 
   mutating func cableChanged(evse index: Int, connector: Int, rating: Int?) {

@@ -167,8 +167,13 @@ extension Station {
     shift(&mainMeter.acquiredAt)
     for index in evses.indices {
       shift(&evses[index].meter.acquiredAt)
-      evses[index].ending?.at += delta
-      evses[index].ending?.openedAt? += delta
+      // That of an ending which was found in the ledger is known.
+      if var ending = evses[index].ending {
+        shift(&ending.at)
+        ending.openedAt? += delta
+        evses[index].ending = ending
+      }
+      evses[index].signatureSince?.wall += delta
       guard var transaction = evses[index].transaction else { continue }
       transaction.endedSamples = transaction.endedSamples.map { value in
         var value = value

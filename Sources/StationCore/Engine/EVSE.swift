@@ -9,6 +9,11 @@ struct EVSE: Sendable {
   let maxCurrent: Int64
   let phases: Int
   var meter = MeterState()
+  /// The connector with the vehicle that is served: the first that came, until it leaves. One at another connector waits.
+  var connectedIndex: Int?
+  /// The connector that the last vehicle left, while its driver is authorized or its cable held, or the ledger's transaction is
+  /// to be resumed: what comes to another one meanwhile is somebody else's.
+  var claimedIndex: Int?
 
   /// Mirror feedback.
   var contactorClosed = false
@@ -17,6 +22,8 @@ struct EVSE: Sendable {
   var contactorFailures = 0
   /// The pilot's offer on the connector in use, milliamperes per phase; `nil` is a steady pilot.
   var offer: Int64?
+  /// The connector of that offer, or of the last.
+  var offeredIndex: Int?
   /// What other EVSEs must still leave to this one after its offer was lowered, and until when (monotonic): a vehicle
   /// has 5 s to follow (IEC 61851-1).
   var reserved: (milliamperes: Int64, until: Int64)?
@@ -83,9 +90,14 @@ struct EVSE: Sendable {
     var holdsPlug: Bool { hasLock && lockCommanded && hasPlug }
   }
 
-  /// The connector with the vehicle.
-  var connectedIndex: Int? { connectors.firstIndex { $0.isConnected } }
   var isConnected: Bool { connectedIndex != nil }
+
+  /// The vehicle that is served next when none is.
+  var waitingIndex: Int? {
+    guard connectedIndex == nil else { return nil }
+    let claimed = authorization != nil || heldFor != nil || isResuming ? claimedIndex : nil
+    return connectors.indices.first { connectors[$0].isConnected && (claimed == nil || claimed == $0) }
+  }
 
   /// There is a transaction, and it is this EVSE's for certain: one that began with a token alone may still move to another
   /// EVSE, so that the meter here says nothing about it.
