@@ -73,6 +73,9 @@ final class Connection {
 
   private func connect(_ endpoint: Endpoint, _ timeout: TimeAmount, _ identity: IdentityOpener.Answer?) {
     guard case .connecting = phase else { return }
+    if case .success(let shown) = identity, let problem = shown.problem {
+      report(.warning("\(problem); the client certificate in \(shown.own.certificateFile) is shown instead"))
+    }
     do {
       tls = try Transport(request, endpoint, files: files, sessions: sessions, identity: identity).tls
     } catch {

@@ -41,12 +41,18 @@ struct TLSTrust {
 struct TLSIdentity: Sendable {
   var own: CertificateFolder.Own
   var key: PrivateKey
+  /// Why one that should have come first is not shown; `nil` when none gave way.
+  var problem: String?
   var fingerprint: String { own.leaf.fingerprint }
 
-  /// - Parameter fingerprint: the one to take; `nil`: the newest that is valid, else the newest, since an expired one is
-  ///   still shown (A00.FR.430). One whose key cannot be opened gives way to the next.
+  /// - Parameters:
+  ///   - fingerprint: the one to take; `nil`: the newest that is valid, else the newest, since an expired one is
+  ///     still shown (A00.FR.430). One whose key cannot be opened gives way to the next.
+  ///   - asksTokens: false: a key in a token counts as one that cannot be opened.
   /// - Throws: when there is none, or no key can be opened.
-  init(_ files: TLSFiles, fingerprint: String?, time: VerificationTime) throws(TLSError) {
+  init(
+    _ files: TLSFiles, fingerprint: String?, time: VerificationTime, asksTokens: Bool = true
+  ) throws(TLSError) {
     let contents = files.folder.own(.chargingStation)
     let valid = contents.certificates.filter { $0.leaf.isValid(at: time) }
     let candidates =
@@ -54,9 +60,15 @@ struct TLSIdentity: Sendable {
       ?? valid + contents.certificates.filter { !$0.leaf.isValid(at: time) }
     var problem: String?
     for candidate in candidates {
+      let path = "\(files.folder.path)/\(candidate.keyFile)"
+      guard asksTokens || !candidate.keyIsInToken else {
+        problem = problem ?? "\(path): its token does not answer"
+        continue
+      }
       do throws(PrivateKeyError) {
-        key = try PrivateKey(path: "\(files.folder.path)/\(candidate.keyFile)", password: files.keyPassword)
+        key = try PrivateKey(path: path, password: files.keyPassword)
         own = candidate
+        self.problem = problem
         return
       } catch {
         problem = problem ?? error.text

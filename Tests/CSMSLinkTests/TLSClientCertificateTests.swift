@@ -110,6 +110,26 @@ import Testing
     }
   }
 
+  /// One whose key does not open gives way to the next, and the link says which and why before the connection is up.
+  @Test func aKeyThatDoesNotOpenIsToldOf() async throws {
+    try directory.addClient(Identity("old", by: clients, days: -20...30), name: "a")
+    try directory.addClient(Identity("new", by: clients, days: -10...30), name: "b", password: "open sesame")
+    let peer = try await Peer(tls: ServerContext(settings(ServerSettings.tls13)))
+    let link = try await LinkUnderTest(files: directory.files)
+    let served = Task {
+      let connection = try await peer.accept()
+      try await connection.upgrade()
+      return try await connection.tls { $0.clientName }
+    }
+    link.connect(peer.url(host: "localhost"), profile: 3)
+    let problem = "\(directory.path)/client/csms/b.key: the key is encrypted, and there is no password"
+    #expect(
+      try await link.next()
+        == .warning("\(problem); the client certificate in client/csms/a.pem is shown instead"))
+    #expect(try await link.next().tlsSession != nil)
+    #expect(try await served.value == "old")
+  }
+
   @Test func noneThere() async throws {
     let refusal = try #require(try await attempt(settings(ServerSettings.tls13)).event.tlsFailure)
     #expect(refusal == (.noClientCertificate, "no client certificate is in client/csms"))

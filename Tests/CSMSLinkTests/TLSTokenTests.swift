@@ -126,11 +126,52 @@ import Testing
     try await open()
     #expect(try await answers.next() == .noClientCertificate)
     // A token that hangs keeps its thread: the next attempts fail at once, and nobody waits.
-    #expect(opener.begin())
+    #expect(opener.begin() == .all)
     try await open()
     #expect(try await answers.next() == nil)
-    opener.end()
+    opener.end(.all)
     try await open()
     #expect(try await answers.next() == .noClientCertificate)
+  }
+
+  /// A token that hangs, with the newest certificate's key in it: after a while the station makes do with the one whose key
+  /// is in a file, attempt by attempt, until the token answers. A renewal that names the one in the token has to wait.
+  @Test func aTokenThatHangsIsDoneWithout() async throws {
+    let clients = try Identity.authority("client authority")
+    let directory = try CertificateDirectory(roots: [])
+    try directory.addClient(Identity("file", by: clients, days: -20...30), name: "a")
+    try directory.addClient(Identity("token", by: clients, days: -10...30), name: "b")
+    try directory.write("client/csms/b.key", "pkcs11:token=hangs;object=b;type=private\n")
+    let own = directory.files.folder.own(.chargingStation).certificates
+    let inFile = try #require(own.first { !$0.keyIsInToken }?.leaf.fingerprint)
+    let inToken = try #require(own.first?.leaf.fingerprint)
+    #expect(inToken != inFile)
+
+    let answers = TestQueue<[String]>(Loops.link, "the key")
+    func open(_ opener: IdentityOpener, _ fingerprint: String? = nil) async throws -> [String] {
+      try await Loops.link.submit { [directory] in
+        opener.open(directory.files, TLSOptions(clientCertificate: fingerprint), on: Loops.link) { answer in
+          switch answer {
+          case .success(let identity): answers.push([identity.fingerprint, identity.problem ?? ""])
+          case .failure(let error): answers.push([error.text])
+          }
+        }
+      }.get()
+      return try await answers.next()
+    }
+    let silent = "\(directory.path)/client/csms/b.key: its token does not answer"
+    let patient = IdentityOpener(patience: .hours(1))
+    #expect(patient.begin() == .all)
+    #expect(
+      try await open(patient) == ["the key of an earlier attempt is still being opened: its token does not answer"])
+    let opener = IdentityOpener(patience: .zero)
+    #expect(opener.begin() == .all)
+    for _ in 0..<3 { #expect(try await open(opener) == [inFile, silent]) }
+    #expect(try await open(opener, inToken) == [silent])
+    #expect(opener.begin() == .inFiles)
+    #expect(opener.begin() == nil, "one at a time")
+    opener.end(.inFiles)
+    opener.end(.all)
+    #expect(opener.begin() == .all)
   }
 }

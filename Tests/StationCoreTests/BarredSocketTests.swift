@@ -79,6 +79,10 @@ struct BarredSocketTests {
   @Test func withoutAuthorizationItIsOpen() {
     let bench = bench(["AuthCtrlr/Enabled": "false"])
     #expect(!isLocked(bench))
+    bench.plugIn()
+    let started = bench.calls("TransactionEvent").first
+    #expect(started?.text("eventType") == "Started")
+    #expect(started?.text("idToken.type") == "NoAuthorization" && started?.text("idToken.idToken") == "")
   }
 
   /// The lock lets go when the station stops.

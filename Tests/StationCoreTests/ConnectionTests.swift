@@ -192,4 +192,17 @@ struct ConnectionTests {
       #expect(events.last?["meterValue"]?.arrayValue?.last?["sampledValue"]?.arrayValue?.first?["value"] == 4000)
     }
   }
+
+  /// Each attempt finds the same again.
+  @Test func whatTheLinkWarnsOfIsLoggedOncePerCause() {
+    let bench = StationBench().boot()
+    for text in ["b.key cannot be opened", "b.key cannot be opened", "c.key cannot be opened"] {
+      bench.input(.link(.warning(text)))
+    }
+    let lines = bench.actions.compactMap { action -> String? in
+      if case .log(.warning, let text) = action, text.contains(".key") { text } else { nil }
+    }
+    #expect(lines == ["b.key cannot be opened", "c.key cannot be opened"])
+    #expect(bench.station.snapshot.isConnected)
+  }
 }

@@ -33,7 +33,7 @@ struct JournalRoundTripTests {
       chain: [
         TLSSession.ServerCertificate(subject: "CN=\u{e4}", notBefore: 1_700_000_000_000, notAfter: 1_800_000_000_000)
       ])
-    var inputs: [Input] = []
+    var inputs: [Input] = [.link(.warning("a key cannot be opened"))]
     for failure in TLSFailure.allCases {
       inputs.append(.link(.down(.tls(failure, "because"))))
       inputs.append(.timer(TimerID("reconnect")))

@@ -227,6 +227,59 @@ struct PasswordTests {
     }
   }
 
+  /// A new password does not work at slot 1, which the station leaves for slot 2 with a password of its own; what slot 2's CSMS
+  /// sets does not work either. All that worked is still tried, and what was set, whenever the power is cut.
+  // Proves: A01.FR.04
+  @Test func everyPasswordThatWorkedStays() throws {
+    func slot(_ number: Int, _ password: String?) -> String {
+      let member = password.map { #","basicAuthPassword":"\#($0)""# } ?? ""
+      return #"{"configurationSlot":\#(number),"connectionData":{"ocppCsmsUrl":"ws://\#(number).example","#
+        + #""securityProfile":1\#(member)}}"#
+    }
+    let settings = NetworkProfileTests.settings.merging([
+      "InternalCtrlr/NetworkConnectionProfiles": "[\(slot(1, nil)),\(slot(2, Self.own))]",
+      "OCPPCommCtrlr/NetworkConfigurationPriority": "1,2",
+    ]) { $1 }
+    func connects(_ bench: StationBench, at url: String, with password: String) -> Bool {
+      for _ in 0..<120 where !bench.station.snapshot.isConnected {
+        let request = bench.connectRequests.last
+        if request?.url == url, request?.basicAuthPassword == password {
+          bench.linkUp()
+        } else {
+          bench.linkDown(.httpStatus(401))
+        }
+        bench.wait(seconds: 1)
+      }
+      return bench.station.snapshot.isConnected
+    }
+    let bench = StationBench(settings, csmsURL: nil).boot()
+    #expect(bench.connectRequests.map(\.basicAuthPassword) == [Self.old])
+    #expect(Self.change(bench) == "Accepted")
+    #expect(connects(bench, at: "ws://2.example", with: Self.own))
+    let before = bench.ledgerHistory.count
+    let wrong = "a-third-password-03"
+    #expect(Self.change(bench, to: wrong) == "Accepted")
+    for cut in bench.ledgerHistory[before...] {
+      for (url, password) in [
+        ("ws://2.example", Self.own), ("ws://1.example", Self.old), ("ws://2.example", wrong),
+        ("ws://1.example", wrong),
+      ] {
+        let again = bench.restarted(settings, from: cut)
+        again.input(.start)
+        #expect(connects(again, at: url, with: password), "\(url) \(password)")
+        // And again, now that it has worked.
+        again.linkDown(.lost(""))
+        again.wait(seconds: 2)
+        #expect(connects(again, at: url, with: password), "\(url) \(password)")
+      }
+    }
+    #expect(connects(bench, at: "ws://2.example", with: Self.own))
+    // Set once more, and once more wrong.
+    #expect(Self.change(bench, to: "a-fourth-password-4") == "Accepted")
+    #expect(connects(bench, at: "ws://2.example", with: Self.own))
+    #expect(try Replay.run(bench.journal).difference == nil)
+  }
+
   /// The slot in use has been overwritten meanwhile: what the connection was made with is what is gone back to.
   // Proves: A01.FR.01, A01.FR.04
   @Test func theOldPasswordIsTheOneOfTheConnection() {

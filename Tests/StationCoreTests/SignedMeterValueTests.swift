@@ -15,7 +15,7 @@ struct SignedMeterValueTests {
     return reading
   }
 
-  private func bench(_ settings: [String: String]) throws -> StationBench {
+  private func bench(_ settings: [String: String], wall: Int64? = nil) throws -> StationBench {
     let all = [
       "TxCtrlr/TxStartPoint": "EVConnected", "TxCtrlr/TxStopPoint": "EVConnected",
       "SampledDataCtrlr/SignReadings": "true",
@@ -28,7 +28,7 @@ struct SignedMeterValueTests {
         },
         "AlignedDataCtrlr": ["SignReadings", "SignUpdatedReadings"].map { ($0, "boolean", "false") },
         "OCPPCommCtrlr": [("PublicKeyWithSignedMeterValue", "string", "Never")],
-      ], all.merging(settings) { $1 })
+      ], all.merging(settings) { $1 }, wall: wall)
   }
 
   private func run(_ bench: StationBench) {
@@ -185,6 +185,45 @@ struct SignedMeterValueTests {
     bench.input(.hardware(.meter(reading(1001))))
     #expect(events(bench).first == "Started SignedDataReceived")
     #expect(bench.calls("NotifyEvent").last?["eventData.0.cleared"] == true)
+  }
+
+  /// One that is too long to be told does not help: the fault is told once, and stays until one fits.
+  // Proves: E01.FR.04
+  @Test func aSignedReadingThatIsTooLongBeginsNothing() throws {
+    let bench = try dataSigned()
+    bench.forgetCalls()
+    for _ in 0..<20 {
+      bench.wait(seconds: 1)
+      bench.input(.hardware(.meter(reading(1001, bytes: 1876))))
+    }
+    #expect(events(bench) == [])
+    func told() -> [String] {
+      bench.notified.map {
+        "\($0["techCode"]?.stringValue ?? "")\($0["cleared"] == true ? " cleared" : "")"
+      }
+    }
+    #expect(told() == ["SignedMeterValueTooLong", "SignedMeterValueMissing"])
+    bench.input(.hardware(.meter(reading(1001))))
+    #expect(events(bench).first == "Started SignedDataReceived")
+    #expect(
+      told().dropFirst(2) == ["SignedMeterValueTooLong cleared", "SignedMeterValueMissing cleared"])
+  }
+
+  /// The clock is unset and jumps while the value is waited for: an older one still does not count, a new one does.
+  // Proves: E01.FR.04
+  @Test(arguments: [3_600_000, -3_600_000] as [Int64]) func theClockJumpsMeanwhile(jump: Int64) throws {
+    let bench = try bench(["TxCtrlr/TxStartPoint": "DataSigned"], wall: 1_577_836_800_000)  // 2020-01-01T00:00:00Z
+    #expect(bench.station.clockSource == .unset)
+    bench.input(.hardware(.meter(reading(1000))))
+    bench.wait(seconds: 2)
+    bench.plugIn()
+    bench.swipe()
+    bench.jumpWall(milliseconds: jump)
+    bench.wait(seconds: 2)
+    #expect(bench.station.clockSource == .unset)
+    #expect(events(bench) == [])
+    bench.input(.hardware(.meter(reading(1000))))
+    #expect(events(bench) == ["Started SignedDataReceived"])
   }
 
   /// Other start points that are reached earlier count; and without SignReadings energy is the last one.

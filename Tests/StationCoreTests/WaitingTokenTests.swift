@@ -6,18 +6,26 @@ import Testing
 @Suite("Drivers who come while the last transaction ends")
 struct WaitingTokenTests {
   /// One session, whose vehicle has just left. The meter does not answer, so that its end takes a second.
-  private func left(_ settings: [String: String] = [:], token: String = "DEADBEEF") -> StationBench {
+  private func left(_ settings: [String: String] = [:]) -> StationBench {
+    let bench = charging(settings)
+    bench.plugOut()
+    bench.forgetCalls()
+    return bench
+  }
+
+  private func charging(
+    _ settings: [String: String] = [:], responder: @escaping (StationBench.Call) -> JSONValue? = StationBench.accepting
+  ) -> StationBench {
     let all = ["TxCtrlr/TxStartPoint": "Authorized", "TxCtrlr/TxStopPoint": "EVConnected"]
     let bench = StationBench(all.merging(settings) { $1 }, folder: "ac-one-evse").boot()
+    bench.responder = responder
     bench.plugIn()
-    bench.swipe(token)
+    if settings["AuthCtrlr/Enabled"] != "false" { bench.swipe() }
     bench.pilot(.c)
     bench.wait(seconds: 5)
     bench.meter(wattHours: 1000)
     bench.readings = [:]
     bench.wait(seconds: 1)
-    bench.plugOut()
-    bench.forgetCalls()
     return bench
   }
 
@@ -28,17 +36,77 @@ struct WaitingTokenTests {
   }
 
   // Proves: C01.FR.02, E03.FR.01
-  @Test(arguments: ["DEADBEEF", "CAFEBABE"]) func theTokenWaitsForTheEnd(next: String) throws {
+  @Test func theTokenWaitsForTheEnd() throws {
     let bench = left()
     #expect(bench.station.snapshot.evses[0].status == "Available")
-    bench.swipe(next)
+    bench.swipe("CAFEBABE")
     #expect(events(bench) == [])
     bench.wait(seconds: 1)
-    #expect(events(bench) == ["Ended EVCommunicationLost ", "Started Authorized \(next)"])
+    #expect(events(bench) == ["Ended EVCommunicationLost ", "Started Authorized CAFEBABE"])
     bench.plugIn()
     bench.pilot(.c)
     #expect(bench.contactorClosed[1] == true)
     #expect(try Replay.run(bench.journal).difference == nil)
+  }
+
+  /// Who has just unplugged and shows the token once more meant to stop; with a vehicle that has arrived, to go on.
+  // Proves: C01.FR.02
+  @Test(arguments: [false, true]) func theSameTokenWaitsWithAVehicle(arrives: Bool) {
+    let bench = left()
+    if arrives { bench.plugIn() }
+    bench.swipe()
+    bench.wait(seconds: 20)
+    #expect(events(bench) == ["Ended EVCommunicationLost "] + (arrives ? ["Started Authorized DEADBEEF"] : []))
+  }
+
+  /// Another token of the group is shown to stop the session, the CSMS takes its time, and the vehicle leaves meanwhile: nobody
+  /// wants a transaction at the empty EVSE.
+  // Proves: C09.FR.03
+  @Test func aTokenOfTheGroupThatCameToStopBeginsNothing() throws {
+    let accepted: JSONValue = [
+      "idTokenInfo": ["status": "Accepted", "groupIdToken": ["idToken": "FLEET", "type": "Central"]]
+    ]
+    let bench = charging { $0.action == "Authorize" ? accepted : StationBench.accepting($0) }
+    bench.responder = { $0.action == "Authorize" ? nil : StationBench.accepting($0) }
+    bench.swipe("CAFEBABE")
+    let asked = try #require(bench.calls("Authorize").last)
+    #expect(asked.text("idToken.idToken") == "CAFEBABE")
+    bench.wait(seconds: 3)
+    bench.forgetCalls()
+    bench.plugOut()
+    bench.input(.link(.message(JSONValue.array([3, .string(asked.id), accepted]).bytes)))
+    bench.wait(seconds: 20)
+    #expect(events(bench) == ["Ended EVCommunicationLost "])
+  }
+
+  /// A second token that waits gives the first no more time.
+  @Test func eachHasItsOwnDeadline() {
+    let bench = left()
+    bench.swipe("CAFEBABE")
+    let due = bench.timers[TimerID("waitingTokens")]
+    #expect(due == bench.now.monotonic + 10_000)
+    bench.wait(milliseconds: 500)
+    bench.swipe("FEEDBEEF")
+    #expect(bench.timers[TimerID("waitingTokens")] == due)
+    bench.wait(seconds: 1)
+    #expect(bench.timers[TimerID("waitingTokens")] == nil)
+  }
+
+  /// What the next vehicle may have, it gets in the turn in which the last transaction ends.
+  // Proves: E01.FR.02
+  @Test func theNextVehicleIsServedAtOnce() {
+    let bench = charging(["AuthCtrlr/Enabled": "false", "TxCtrlr/TxStartPoint": "EVConnected"])
+    bench.plugOut()
+    bench.plugIn()
+    // Nothing comes in any more but the timer of the last reading.
+    bench.responder = { _ in nil }
+    let before = bench.actions.count
+    bench.wait(seconds: 1)
+    let lock = HardwareCommand.lock(evse: 1, connector: 1, locked: true)
+    let offered = bench.actions[before...].contains {
+      if case .hardware(.offer(1, 1, .some(_))) = $0 { true } else { $0 == .hardware(lock) }
+    }
+    #expect(offered)
   }
 
   /// The same token shown again and again is one driver.
@@ -70,7 +138,6 @@ struct WaitingTokenTests {
     #expect(events(bench).last == "Ended StopAuthorized DEADBEEF")
   }
 
-  // Proves: G03.FR.02
   @Test func anEVSEThatGoesOutOfOperationIsNotWaitedFor() {
     let bench = left()
     bench.swipe("CAFEBABE")

@@ -165,7 +165,6 @@ extension Station {
     evses[index].isResuming = false
     evses[index].authorization = nil
     evses[index].transaction?.stopReason = nil
-    endTransaction(at: index, trigger: .abnormalCondition, reason: .powerLoss)
-    evses[index].ending?.isAfterPowerLoss = true
+    endTransaction(at: index, trigger: .abnormalCondition, reason: .powerLoss, isAfterPowerLoss: true)
   }
 }

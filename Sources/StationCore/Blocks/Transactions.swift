@@ -253,11 +253,14 @@ extension Station {
   /// Ends the transaction; the event is made when the contactor has opened, so that it holds the last energy. That it ends is
   /// in the ledger at once: a power cut does not take back a stop.
   mutating func endTransaction(
-    at index: Int, trigger: TriggerReasonEnumType, reason: ReasonEnumType, idToken: IdTokenType? = nil
+    at index: Int, trigger: TriggerReasonEnumType, reason: ReasonEnumType, idToken: IdTokenType? = nil,
+    isAfterPowerLoss: Bool = false
   ) {
     guard let transaction = evses[index].transaction, evses[index].ending == nil else { return }
+    if !isAfterPowerLoss { noteEnergy(at: index) }
     evses[index].ending = Ending(
-      trigger: trigger, reason: transaction.stopReason ?? reason, idToken: idToken, at: wallTime)
+      trigger: trigger, reason: transaction.stopReason ?? reason, idToken: idToken, at: wallTime,
+      isAfterPowerLoss: isAfterPowerLoss)
     persistTransaction(at: index)
   }
 
@@ -353,19 +356,24 @@ extension Station {
       numberOfPhasesUsed: transaction.numberOfPhasesUsed, offline: isOnline ? nil : true)
     transaction.chargingState = state
     transaction.seqNo += 1
-    if transaction.evseIsReported, ending?.isAfterPowerLoss != true, let reading = evses[index].meter.fresh(at: now),
-      let energy = reading.energyImport
-    {
-      transaction.energyAtStart = transaction.energyAtStart ?? energy
-      transaction.lastEnergy = energy
-      transaction.lastEnergyAt = wallTime
-      transaction.lastEnergyBoot = unknownTimeBoot()
-    }
     evses[index].transaction = transaction
+    if ending?.isAfterPowerLoss != true { noteEnergy(at: index) }
     let message = enqueue(request, transactionID: transaction.id)
     if type == .started { evses[index].transaction?.startMessage = message }
     if type != .ended { persistTransaction(at: index) }
     transactionChanged(at: index, type)
+  }
+
+  /// What the register says now is what a power cut would end the transaction with.
+  private mutating func noteEnergy(at index: Int) {
+    guard var transaction = evses[index].transaction, transaction.evseIsReported,
+      let energy = evses[index].meter.fresh(at: now)?.energyImport
+    else { return }
+    transaction.energyAtStart = transaction.energyAtStart ?? energy
+    transaction.lastEnergy = energy
+    transaction.lastEnergyAt = wallTime
+    transaction.lastEnergyBoot = unknownTimeBoot()
+    evses[index].transaction = transaction
   }
 
   /// The CSMS' word on a transaction event: its token may turn out invalid (E05, C15).

@@ -54,6 +54,8 @@ struct Connection: Sendable {
   /// Monotonic time at which the station went offline; `nil` while online. Set at start.
   var offlineSince: Int64?
   var pingUnanswered = false
+  /// The last that the link warned of.
+  var warning: String?
   /// Calls in a row that ran into their time-out without any sign of life in between.
   var silentCalls = 0
 
@@ -150,6 +152,11 @@ extension Station {
     case .pong:
       connection.pingUnanswered = false
       connection.silentCalls = 0
+    case .warning(let text):
+      // Each attempt finds it anew.
+      guard connection.warning != text else { return }
+      connection.warning = text
+      log(.warning, text)
     }
   }
 

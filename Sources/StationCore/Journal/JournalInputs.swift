@@ -105,6 +105,7 @@ extension LinkEvent {
     case .down(let reason): return .members(["down": reason.journal])
     case .message(let message): return .tagged("message", ["frame": .bytes(message)])
     case .pong: return "pong"
+    case .warning(let text): return .tagged("warning", ["text": .string(text)])
     }
   }
 
@@ -118,6 +119,7 @@ extension LinkEvent {
     case "down": self = .down(try LinkDownReason(journal: tagged.inner()))
     case "message": self = .message(try tagged.fields().bytes("frame"))
     case "pong": self = .pong
+    case "warning": self = .warning(try tagged.fields().string("text"))
     default: throw tagged.unknown()
     }
   }

@@ -172,4 +172,6 @@ public enum LinkEvent: Hashable, Sendable {
   case message([UInt8])
   /// A pong answering our ping.
   case pong
+  /// Something is wrong that the attempt under way could do without; one line.
+  case warning(String)
 }

@@ -4,9 +4,11 @@ import Testing
 
 extension StationBench {
   /// A booted bench of `ac-two-evse` whose device model has more variables, as an integrator would add them: by component
-  /// (`Name` or `Name@evse`) the names, data types and factory values.
+  /// (`Name` or `Name@evse`) the names, data types and factory values. With a `wall` before 2025 and a CSMS that tells no
+  /// better time its clock stays unset.
   static func withVariables(
-    _ variables: [String: [(name: String, dataType: String, value: String)]], _ settings: [String: String] = [:]
+    _ variables: [String: [(name: String, dataType: String, value: String)]], _ settings: [String: String] = [:],
+    wall: Int64? = nil
   ) throws -> StationBench {
     let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../..")
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("station-\(UUID().uuidString)")
@@ -41,6 +43,13 @@ extension StationBench {
       json["properties"] = properties
       try JSONSerialization.data(withJSONObject: json).write(to: file)
     }
-    return StationBench(model: model(directory: folder.path, settings)).boot()
+    let bench = StationBench(wall: wall, model: model(directory: folder.path, settings))
+    if wall != nil {
+      bench.responder = { call in
+        guard call.action == "BootNotification" else { return accepting(call) }
+        return ["currentTime": "2020-01-01T00:00:00Z", "interval": 300, "status": "Accepted"]
+      }
+    }
+    return bench.boot()
   }
 }
