@@ -54,6 +54,10 @@ async def test_TC_C_05_CS(rig: Rig):
     """A token that is Invalid, presented at a locked connector, starts nothing"""
     rig.configuration = LOCKED
     await refused(rig, "Invalid", "Authorized", cable=False)
+    connector = (await rig.station.state())["evses"][rig.evse_id - 1]["connectors"][rig.connector_id - 1]
+    assert connector["locked"], "the token opened the lock"
+    with pytest.raises(StationFailed, match="is locked without a plug"):
+        await rig.station.plug_in(rig.evse_id)
 
 
 @requirement("C01.FR.02", "E03.FR.01")

@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from checks import is_captive
+from ocmf import SIGNED
 from rig import Rig
 from states import Session
 
@@ -18,11 +19,19 @@ PLAIN = ["ac-two-evse", "ac-one-evse", "ac-two-connectors"]
 SINGLE = [(one,) for one in POINTS]
 #: Each with the next, the ends, all.
 TOGETHER = list(zip(POINTS, POINTS[1:])) + [(BAY, "EnergyTransfer"), tuple(POINTS)]
+#: TxStartPoint DataSigned, alone with every stop point, and beside points that are reached before and after it.
+DATA_SIGNED = list(itertools.product([("DataSigned",)], SINGLE[1:])) + [
+    (("DataSigned", "EnergyTransfer"), ("EnergyTransfer",)),
+    (("EVConnected", "DataSigned"), ("EVConnected", "Authorized")),
+]
 PAIRS = list(itertools.product(SINGLE, SINGLE)) + list(itertools.product(TOGETHER, TOGETHER))
 
 
-async def whole_session(rig: Rig, order: str, starts: tuple, stops: tuple, connector: int = 1) -> None:
-    await rig.start({"TxCtrlr/TxStartPoint": ",".join(starts), "TxCtrlr/TxStopPoint": ",".join(stops)})
+async def whole_session(
+    rig: Rig, order: str, starts: tuple, stops: tuple, connector: int = 1, settings: dict[str, str] | None = None
+) -> None:
+    points = {"TxCtrlr/TxStartPoint": ",".join(starts), "TxCtrlr/TxStopPoint": ",".join(stops)}
+    await rig.start(points | (settings or {}))
     session = Session(rig, connector=connector)
     if order == "cable first":
         await session.ev_connected_pre_session()
@@ -67,3 +76,12 @@ async def test_start_and_stop_points_of_every_station(rig: Rig, configuration: s
     await whole_session(rig, "cable first", (start,), (stop,), connector)
     rig.connector_id = connector
     assert await is_captive(rig) == (connector == 1 and configuration != "ac-two-evse")
+
+
+@requirement("E01.FR.04", "E01.FR.15", "E01.FR.16", "E06.FR.02", "E06.FR.03", "E06.FR.06", "E06.FR.07", "E06.FR.15")
+@pytest.mark.parametrize("order", ["cable first", "token first"])
+@pytest.mark.parametrize("starts, stops", DATA_SIGNED, ids=lambda one: "+".join(one))
+async def test_start_point_data_signed(rig: Rig, order: str, starts: tuple, stops: tuple):
+    """A session that begins with a signed meter value, at the latest, is one whole transaction"""
+    rig.configuration = SIGNED
+    await whole_session(rig, order, starts, stops, settings={"SampledDataCtrlr/SignReadings": "true"})

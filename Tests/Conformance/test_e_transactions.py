@@ -96,10 +96,12 @@ async def test_TC_E_11_CS(rig: Rig):
     first = await session.event(
         {"triggerReason": "SignedDataReceived", "idToken.idToken": rig.token.id, "evse.connectorId": present}, "step 3"
     )
-    first.check({"eventType": "Started", "idToken.type": rig.token.type}, "step 3")
+    first.check({"eventType": "Started", "seqNo": 0, "idToken.type": rig.token.type}, "step 3")
     begin = [one for one in samples_of(first) if one.get("context") == "Transaction.Begin"]
     verify(begin, public_key(begin[0]["signedMeterValue"]["publicKey"]))
     await session.until_charging("step 5")
+    (transaction,) = rig.csms.transactions.values()
+    assert [one["seqNo"] for one in transaction.events] == list(range(len(transaction.events)))
 
 
 @requirement("E01.FR.01", "E01.FR.07", "E01.FR.10", "E01.FR.15", "E01.FR.16")

@@ -4,6 +4,7 @@ conformance suite; here only speed and what the record says count."""
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import time
 from collections.abc import Callable
@@ -52,7 +53,8 @@ class Csms:
         self._server: Server | None = None
         self._changed = asyncio.Condition()
         self._link: ServerConnection | None = None
-        self._links = 0
+        #: Connections so far.
+        self.links = 0
         self._open = 0
         self._next_call = 0
         self._pending: dict[str, asyncio.Future[Any]] = {}
@@ -60,6 +62,10 @@ class Csms:
 
     def begin(self, manners: Manners | None = None) -> None:
         self.manners = manners or Manners()
+        #: The only one that is let in; `None`: any is.
+        self.password: str | None = None
+        #: The path of the last connection without the station's identity.
+        self.place = ""
         self.received: list[Received] = []
         self._events_answered = 0
 
@@ -113,13 +119,20 @@ class Csms:
             raise ConnectionError(f"{action} was answered with {frame}")
         return frame[2]
 
-    def _admit(self, link: ServerConnection, _: Request) -> Response | None:
-        return link.respond(503, "not now") if self.manners.is_down else None
+    def _admit(self, link: ServerConnection, request: Request) -> Response | None:
+        if self.manners.is_down:
+            return link.respond(503, "not now")
+        place, _, identity = request.path.rpartition("/")
+        expected = base64.b64encode(f"{identity}:{self.password}".encode()).decode()
+        if self.password is not None and request.headers.get("Authorization") != f"Basic {expected}":
+            return link.respond(401, "who are you")
+        self.place = place
+        return None
 
     async def _serve(self, link: ServerConnection) -> None:
-        self._links += 1
+        self.links += 1
         self._open += 1
-        number = self._links
+        number = self.links
         self._link = link
         try:
             async for text in link:

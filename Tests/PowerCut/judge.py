@@ -19,7 +19,7 @@ KINDS = {
     "lost": "a transaction, an event of it, or energy is missing",
     "conflicting": "two events with one sequence number differ, or registers go back",
     "invented": "a transaction that nobody asked for, or energy that no meter showed",
-    "forgotten": "a variable or availability that the CSMS was told is set, is not",
+    "forgotten": "a variable, availability or network profile that the CSMS was told is set, is not",
     "unsafe": "a contactor was closed before its transaction was durable",
     "stuck": "the station does not start again, does not deliver, or crashed",
 }
@@ -51,6 +51,7 @@ class Evidence:
     registers: dict[int, float] = field(default_factory=dict)
     operative: dict[int, bool] = field(default_factory=dict)
     variables: dict[str, str | None] = field(default_factory=dict)
+    place: str = ""
 
     def take_first_life(self, folder: Path, csms: Csms, events: list[Event]) -> None:
         self.events = list(events)
@@ -229,6 +230,9 @@ def _promises(evidence: Evidence) -> Iterator[Verdict]:
     for evse, promise in evidence.world.operative.items():
         if (operative := evidence.operative.get(evse)) not in promise.possible:
             yield Verdict("forgotten", f"EVSE {evse}: operative is {operative}, the CSMS was told the contrary")
+    if evidence.place not in evidence.world.place.possible:
+        told = " or ".join(f'"{one}"' for one in evidence.world.place.possible)
+        yield Verdict("forgotten", f'the station is at "{evidence.place}", the CSMS was told {told}')
 
 
 def summary(kinds: Counter[str]) -> dict[str, Any]:

@@ -200,6 +200,7 @@ class _Run:
         )
         self.evidence.operative = {one["id"]: one["operative"] for one in state["evses"]}
         self.evidence.registers = {one["id"]: one["meter"]["energyWh"] for one in state["evses"]}
+        self.evidence.place = self.csms.place
         for name in self.world.variables:
             self.evidence.variables[name] = await self._get(name)
         await self.station.kill()

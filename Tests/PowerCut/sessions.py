@@ -130,6 +130,37 @@ async def configured(world: World) -> None:
     await world.delivered()
 
 
+async def password(world: World) -> None:
+    """The CSMS sets a password, and another one while charging; from each answer on it takes nothing else"""
+    await world.booted()
+    await world.set_password("another-horse-battery")
+    await world.plug_in()
+    await world.swipe_to_start()
+    await world.charging()
+    await world.set_password("a-third-horse-battery")
+    await world.energy()
+    await world.swipe_to_stop()
+    await world.plug_out()
+    await world.delivered()
+
+
+async def moved(world: World) -> None:
+    """A new network profile, put first, by which the station is there after the next start"""
+    await world.booted()
+    await world.move("/second")
+    await world.station.stop()
+    await world.start_again()
+    await world.booted()
+    assert world.csms.place == "/second", world.csms.place
+    await world.plug_in()
+    await world.swipe_to_start()
+    await world.charging()
+    await world.energy()
+    await world.swipe_to_stop()
+    await world.plug_out()
+    await world.delivered()
+
+
 async def stopped(world: World) -> None:
     """The station is stopped in an orderly way while the car pauses, and started again: the transaction goes on or is over"""
     await world.booted()
@@ -198,6 +229,8 @@ SESSIONS = {
         Session("slow", slow, manners=lambda: Manners(delay=0.03)),
         Session("rude", rude, manners=lambda: Manners(refuse={2}, hang_up={1, 5})),
         Session("configured", configured),
+        Session("password", password),
+        Session("moved", moved, settings={"OCPPCommCtrlr/NetworkConfigurationPriority": "1"}),
         Session("stopped", stopped),
         Session("interrupted", interrupted),
         Session("two", two),

@@ -30,6 +30,7 @@ def sound() -> Evidence:
     world = SimpleNamespace(
         csms=SimpleNamespace(transaction_events=events), starts={1: 1, 2: 0}, shown={1: 1100, 2: 1000},
         variables={"TxCtrlr/EVConnectionTimeOut": Promise(["10"])}, operative={2: Promise([False])},
+        place=Promise(["/second"]),
     )  # fmt: skip
     seen = {"event": "transaction", "evse": 1, "id": ID, "seqNo": 1, "type": "Updated"}
     start = 1893456000.0  # 2030-01-01T00:00:00Z
@@ -41,6 +42,7 @@ def sound() -> Evidence:
         {1: 1100.0, 2: 1000.0},
         {1: True, 2: False},
         {"TxCtrlr/EVConnectionTimeOut": "10"},
+        "/second",
     )  # type: ignore[arg-type]
 
 
@@ -102,6 +104,7 @@ CASES = {
     "energy that no meter showed": (register(3, 1101), "invented"),
     "a variable is lost": (evidence(variables={"TxCtrlr/EVConnectionTimeOut": "60"}), "forgotten"),
     "availability is lost": (evidence(operative={1: True, 2: True}), "forgotten"),
+    "a network profile is lost": (evidence(place=""), "forgotten"),
     "the contactor closed before": (evidence(closings=[(1, 1893456009.0)]), "unsafe"),
     "the contactor of another EVSE": (evidence(closings=[(2, 1893456012.0)]), "unsafe"),
 }  # fmt: skip

@@ -40,6 +40,8 @@ class World:
         self.confirmed = dict.fromkeys(EVSES, 0)
         self.variables: dict[str, Promise] = {}
         self.operative: dict[int, Promise] = {}
+        #: Where the station goes when it starts: the path of the network profile that comes first.
+        self.place = Promise([""])
         self._transactions: dict[int, Event] = {}
 
         #: Starts the station again; set by who runs the session.
@@ -151,15 +153,44 @@ class World:
         task = asyncio.ensure_future(self.csms.call(action, payload))
         return await self.station.first(task, 10)
 
-    async def set_variable(self, component: str, variable: str, value: str) -> None:
+    async def set_variable(self, component: str, variable: str, value: str, status: str = "Accepted") -> None:
         name = f"{component}/{variable}"
         promise = self.variables.setdefault(name, Promise([self.station.setting(name)]))
         promise.possible.append(value)
         data = {"component": {"name": component}, "variable": {"name": variable}, "attributeValue": value}
         answer = await self.call("SetVariables", {"setVariableData": [data]})
-        assert answer["setVariableResult"][0]["attributeStatus"] == "Accepted", answer
+        assert answer["setVariableResult"][0]["attributeStatus"] == status, answer
 
         promise.possible = [value]
+
+    async def set_password(self, password: str) -> None:
+        """From the station's answer on nothing else is let in; until then, nothing but the old one (A01.FR.04)."""
+        if self.csms.password is None:
+            self.csms.password = self.station.setting("SecurityCtrlr/BasicAuthPassword")
+        links = self.csms.links
+        data = {"component": {"name": "SecurityCtrlr"}, "variable": {"name": "BasicAuthPassword"}}
+        answer = await self.call("SetVariables", {"setVariableData": [data | {"attributeValue": password}]})
+        assert answer["setVariableResult"][0]["attributeStatus"] == "Accepted", answer
+        self.csms.password = password
+        await self.station.until(
+            lambda state: self.csms.links > links and state["station"]["csms"]["connected"], "there by the new password"
+        )
+
+    async def move(self, place: str) -> None:
+        """A network profile in slot 2 that leads to another path, and is to be tried first from the next start on."""
+        data = {
+            "ocppCsmsUrl": f"ws://127.0.0.1:{self.csms.port}{place}",
+            "securityProfile": 1,
+            "messageTimeout": 600,
+            "ocppInterface": "Wired0",
+            "ocppTransport": "JSON",
+            "ocppVersion": "OCPP20",
+        }
+        answer = await self.call("SetNetworkProfile", {"configurationSlot": 2, "connectionData": data})
+        assert answer["status"] == "Accepted", answer
+        self.place.possible.append(place)
+        await self.set_variable("OCPPCommCtrlr", "NetworkConfigurationPriority", "2,1", "RebootRequired")
+        self.place.possible = [place]
 
     async def change_availability(self, evse: int, operative: bool) -> None:
         promise = self.operative.setdefault(evse, Promise([True]))
