@@ -261,8 +261,8 @@ extension Station {
     var granted = false
     for token in authorization.waiting {
       let isFree = token.evses.contains { self.isFree(at: $0 - 1) }
-      let mayWait = now.monotonic < token.until && token.evses.contains { mayWait(token, at: $0 - 1) }
-      guard isFree || !mayWait else { continue }
+      let mayStay = now.monotonic < token.until && token.evses.contains { mayWait(token, at: $0 - 1) }
+      guard isFree || !mayStay else { continue }
       authorization.waiting.removeAll { $0 == token }
       if isFree {
         grant(token.idToken, group: token.group, info: token.info, served: token.evses, remoteStart: nil)
