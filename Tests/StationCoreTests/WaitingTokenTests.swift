@@ -62,7 +62,7 @@ struct WaitingTokenTests {
   /// Another token of the group is shown to stop the session, the CSMS takes its time, and the vehicle leaves meanwhile: nobody
   /// wants a transaction at the empty EVSE.
   // Proves: C09.FR.03
-  @Test func aTokenOfTheGroupThatCameToStopBeginsNothing() throws {
+  @Test(arguments: [0, 20] as [Int64]) func aTokenOfTheGroupThatCameToStopBeginsNothing(later: Int64) throws {
     let accepted: JSONValue = [
       "idTokenInfo": ["status": "Accepted", "groupIdToken": ["idToken": "FLEET", "type": "Central"]]
     ]
@@ -74,6 +74,7 @@ struct WaitingTokenTests {
     bench.wait(seconds: 3)
     bench.forgetCalls()
     bench.plugOut()
+    bench.wait(seconds: later)
     bench.input(.link(.message(JSONValue.array([3, .string(asked.id), accepted]).bytes)))
     bench.wait(seconds: 20)
     #expect(events(bench) == ["Ended EVCommunicationLost "])

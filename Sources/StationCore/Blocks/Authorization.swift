@@ -12,6 +12,8 @@ struct Authorization: Sendable {
     var evses: [Int]
     /// The EVSE that it is meant for; `nil` until the answer says whether it starts or stops something.
     var remoteStart: RemoteStart?
+    /// Groups of the sessions that it may have been shown to stop.
+    var groups: [IdTokenType]
   }
 
   struct RemoteStart: Hashable, Sendable {
@@ -138,7 +140,9 @@ extension Station {
     let ticket = authorization.nextTicket
     authorization.nextTicket += 1
     authorization.requests.append(
-      Authorization.Request(ticket: ticket, idToken: token, evses: served, remoteStart: remoteStart))
+      Authorization.Request(
+        ticket: ticket, idToken: token, evses: served, remoteStart: remoteStart,
+        groups: served.compactMap { evses[$0 - 1].authorization?.groupIdToken }))
     call(AuthorizeRequest(idToken: token), for: .authorize(ticket))
   }
 
@@ -157,7 +161,7 @@ extension Station {
     }
     grant(
       request.idToken, group: info.groupIdToken ?? request.remoteStart?.groupIdToken, info: info,
-      served: request.evses, remoteStart: request.remoteStart)
+      served: request.evses, remoteStart: request.remoteStart, groupsBefore: request.groups)
   }
 
   /// No answer that counts: when the link was lost meanwhile the offline rules hold, otherwise it is a no.
@@ -181,9 +185,10 @@ extension Station {
   }
 
   /// An accepted token stops a session of its group, or gets an EVSE.
+  /// - Parameter groupsBefore: of the sessions that were there when it was shown.
   private mutating func grant(
     _ token: IdTokenType, group: IdTokenType?, info: IdTokenInfoType?, served: [Int],
-    remoteStart: Authorization.RemoteStart?
+    remoteStart: Authorization.RemoteStart?, groupsBefore: [IdTokenType] = []
   ) {
     if let remoteStart {
       // The EVSE may have been taken while the CSMS was asked.
@@ -210,6 +215,9 @@ extension Station {
       if let id = served.first(where: { evses[$0 - 1].heldFor?.groupIdToken?.isSame(as: group) == true }) {
         evses[id - 1].heldFor = nil
         return
+      }
+      guard !groupsBefore.contains(where: { $0.isSame(as: group) }) else {
+        return log(.info, "token accepted, but the session of its group has ended meanwhile")
       }
     }
     guard let id = waiting ?? free.first else {
