@@ -21,7 +21,7 @@ extension InstallerRequest {
     switch self {
     case .state: .seconds(10)
     case .install: .hours(2)
-    case .activate, .markGood, .rollBack: .minutes(2)
+    case .activate, .markGood, .rollBack, .keep: .minutes(2)
     }
   }
 }
@@ -38,6 +38,7 @@ struct ScriptInstaller: InstallerBackend {
       case .activate: ["activate"]
       case .markGood: ["mark-good"]
       case .rollBack: ["roll-back"]
+      case .keep: ["keep"]
       }
     return [InstallerCommand(program: program, arguments: arguments)]
   }
@@ -54,7 +55,7 @@ struct ScriptInstaller: InstallerBackend {
         let isGood = state["good"]?.boolValue
       else { return .failed("state: expected a line {\"version\":\"..\",\"slot\":\"..\",\"good\":true}") }
       return .state(RunningFirmware(version: version, slot: state["slot"]?.stringValue ?? "", isGood: isGood))
-    case 10 where request != .state && request != .markGood: return .restartNeeded
+    case 10 where ![.state, .markGood, .keep].contains(request): return .restartNeeded
     case 20: if case .install = request { return .invalid(text) }
     default: break
     }
@@ -75,6 +76,8 @@ struct RAUCInstaller: InstallerBackend {
     case .activate: [reboot]
     case .markGood: [rauc("status", "mark-good")]
     case .rollBack: [rauc("status", "mark-bad"), reboot]
+    // `install` has made the new slot the one that boots next.
+    case .keep: [rauc("status", "mark-active", "booted")]
     }
   }
 
@@ -96,7 +99,7 @@ struct RAUCInstaller: InstallerBackend {
     switch request {
     case .state: return state(lines)
     case .install: return .restartNeeded
-    case .activate, .markGood, .rollBack: return .done
+    case .activate, .markGood, .rollBack, .keep: return .done
     }
   }
 

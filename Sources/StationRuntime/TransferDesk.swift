@@ -22,11 +22,15 @@ final class TransferDesk: TransferPort {
   private static let redirects = 5
   /// What one attempt may take in all, seconds.
   private static let totalSeconds = 86_400
+  /// Bytes of the medium that no download takes: the ledger, the logs and what is unpacked are on it too.
+  private static let margin: Int64 = 32 << 20
 
   private struct Active {
     var id: Int64
     var kind: Transfer.Kind
     var child: ChildProcess
+    /// The limit is what the medium has room for, less than what may be fetched.
+    var isBoundByRoom: Bool
     var isCancelled = false
     /// Said by the process, told when it has ended.
     var result: TransferResult?
@@ -36,16 +40,20 @@ final class TransferDesk: TransferPort {
   private let folder: TransferFolder
   private let certificates: String
   private let hosts: KnownHosts
+  private let freeSpace: (String) -> Int64
   private let loop: any EventLoop
   private let log: (LogLevel, String) -> Void
   private var active: [Active] = []
 
-  /// - Parameter program: `station-transfer`.
+  /// - Parameters:
+  ///   - program: `station-transfer`.
+  ///   - freeSpace: bytes that may still be written where this directory is.
   init(
     program: String, dataDirectory: String, certificates: String, on loop: any EventLoop,
-    log: @escaping (LogLevel, String) -> Void
+    freeSpace: @escaping (String) -> Int64 = TransferFolder.freeSpace, log: @escaping (LogLevel, String) -> Void
   ) {
     self.program = program
+    self.freeSpace = freeSpace
     self.certificates = certificates
     self.loop = loop
     self.log = log
@@ -94,6 +102,8 @@ final class TransferDesk: TransferPort {
     guard TransferFolder.isName(transfer.file), TransferFolder.isName(transfer.remoteName) else {
       throw Refusal(failure: .unsupported, text: "\(transfer.file) is no name for a file of the directory transfers")
     }
+    var transfer = transfer
+    var isBoundByRoom = false
     var files: [Int32] = []
     defer { for file in files { Glibc.close(file) } }
     do {
@@ -101,11 +111,15 @@ final class TransferDesk: TransferPort {
       case .download:
         let (file, state) = try folder.openForDownload(transfer.file, resumes: transfer.resumes)
         files = [file, state]
+        let room = freeSpace(folder.path) + TransferFolder.taken(file) - Self.margin
+        isBoundByRoom = room < transfer.maxBytes
+        transfer.maxBytes = min(room, transfer.maxBytes)
       case .upload: files = [try folder.openForUpload(transfer.file)]
       }
     } catch {
       throw Refusal(failure: .storage, text: error.text)
     }
+    guard transfer.maxBytes > 0 else { throw Refusal(failure: .storage, text: "the medium has no room for a file") }
     let order = ChildProcess.Program(
       path: program, arguments: ["--parent=\(getpid())"], input: order(transfer, location).bytes, files: files,
       timeLimit: .seconds(Int64(Self.totalSeconds) + 60))
@@ -115,7 +129,7 @@ final class TransferDesk: TransferPort {
       } onEnd: { [unowned self] code in
         ended(id, code, tell)
       }
-      active.append(Active(id: id, kind: transfer.kind, child: child))
+      active.append(Active(id: id, kind: transfer.kind, child: child, isBoundByRoom: isBoundByRoom))
     } catch {
       throw Refusal(failure: .process, text: error.text)
     }
@@ -152,8 +166,12 @@ final class TransferDesk: TransferPort {
     } else if let bytes = value["done"]?["bytes"]?.intValue {
       active[index].result = .done(bytes: Int64(bytes))
     } else if let failed = value["failed"], let text = failed["text"]?.stringValue {
-      let failure = failed["reason"]?.stringValue.flatMap(TransferFailure.init) ?? .process
-      active[index].result = .failed(failure, "\(location.loggable): \(text)")
+      var failure = failed["reason"]?.stringValue.flatMap(TransferFailure.init) ?? .process
+      // Another time there may be more.
+      let isShort = failure == .tooLarge && active[index].isBoundByRoom
+      if isShort { failure = .storage }
+      active[index].result = .failed(
+        failure, "\(location.loggable): \(text)\(isShort ? ", which is the room that the medium has for it" : "")")
     }
   }
 

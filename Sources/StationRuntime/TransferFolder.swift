@@ -51,6 +51,19 @@ struct TransferFolder {
     return file
   }
 
+  /// Bytes that the file of this descriptor takes of the medium.
+  static func taken(_ file: Int32) -> Int64 {
+    var status = stat()
+    return fstat(file, &status) == 0 ? Int64(status.st_blocks) * 512 : 0
+  }
+
+  /// Bytes that a process without privileges may still write where this directory is; without limit where nobody knows.
+  static func freeSpace(_ directory: String) -> Int64 {
+    var status = statvfs()
+    guard statvfs(directory, &status) == 0 else { return .max / 2 }
+    return Int64(status.f_bavail) * Int64(status.f_frsize)
+  }
+
   func remove(_ name: String) {
     unlink(place(name))
     unlink(place(name) + Self.resumeSuffix)

@@ -263,6 +263,32 @@ async def during_transaction(rig: Rig, allows_new: bool, downloads: bool) -> Non
         await installed(rig, machine, id)
 
 
+@requirement("L01.FR.01", "L01.FR.10", "L01.FR.14", "L01.FR.20", "L02.FR.08")
+@limit(120)
+async def test_download_pauses(rig: Rig):
+    """A transaction begins while firmware is fetched, and the station fetches nothing meanwhile: DownloadPaused until it ends"""
+    machine = await firmware.start(rig, {"InternalCtrlr/DownloadDuringTransactions": "false"})
+    content = image(size=2_000_000)
+    with fileservers.serve("HTTP", rig.folder / "files") as server:
+        (server.directory / "fw.tar").write_bytes(content)
+        server.pace = 1
+        id = await ask(rig, request(server.url("fw.tar"), content, machine.signer))
+        await told(rig, id, "Downloading")
+        await firmware.until_downloaded(rig, 1)
+        session = Session(rig)
+        await session.energy_transfer_started()
+        await told(rig, id, "DownloadPaused")
+        await connector_status(rig, 2, 1, "Unavailable")
+        server.pace = 0
+        size = sum(one.stat().st_size for one in firmware.transferred(rig))
+        await rig.csms.expect_none("FirmwareStatusNotification", seconds=QUIET_SECONDS)
+        assert size == sum(one.stat().st_size for one in firmware.transferred(rig)) < len(content)
+        session.released = "Unavailable"
+        await session.parking_bay_unoccupied()
+        await told(rig, id, "Downloading", "Downloaded", "SignatureVerified", "Installing")
+        await installed(rig, machine, id)
+
+
 @requirement("L01.FR.01", "L01.FR.10", "L01.FR.20", "L01.FR.33")
 @limit(120)
 async def test_TC_L_16_CS(rig: Rig):

@@ -73,6 +73,52 @@ struct FirmwareInstallationTests {
     #expect(statuses(bench, evse: 2) == ["Unavailable"] && statuses(bench, evse: 1).last == "Unavailable")
   }
 
+  // Proves: L01.FR.10, L01.FR.14, L02.FR.08
+  @Test(arguments: [true, false]) func aDownloadPausesWhereItHasTo(allowsNew: Bool) {
+    let bench = StationBench.firmware([
+      "TxCtrlr/TxStartPoint": "Authorized", "TxCtrlr/TxStopPoint": "Authorized",
+      "InternalCtrlr/DownloadDuringTransactions": "false",
+      "ChargingStation/AllowNewSessionsPendingFirmwareUpdate": String(allowsNew),
+    ]).boot()
+    bench.update(retries: 0)
+    // Else nobody new comes once it has paused.
+    let pauses = allowsNew ? 2 : 1
+    for pause in 1...pauses {
+      #expect(bench.downloads.count == pause && bench.firmwareStatuses.last == "Downloading")
+      let transfer = bench.transferRequests.last
+      bench.plugIn()
+      bench.swipe(evses: [1])
+      bench.pilot(.c)
+      #expect(bench.firmwareStatuses.last == "DownloadPaused")
+      #expect(bench.transferRequests.last?.request == .cancel && bench.transferRequests.last?.id == transfer?.id)
+      // The end of what was cancelled is no failure: no retry is left.
+      if let transfer { bench.input(.transfer(id: transfer.id, .ended(.failed(.cancelled, "cancelled")))) }
+      bench.wait(seconds: 100)
+      #expect(bench.downloads.count == pause)
+      leave(bench)
+      #expect(bench.downloads.last?.resumes == true)
+    }
+    #expect(statuses(bench, evse: 2).contains("Unavailable") == !allowsNew)
+    let told = Array(repeating: ["Downloading", "DownloadPaused"], count: pauses).flatMap(\.self) + ["Downloading"]
+    #expect(bench.firmwareStatuses == told)
+    bench.downloadEnds()
+    #expect(bench.firmwareStatuses.suffix(3) == ["Downloaded", "SignatureVerified", "Installing"])
+  }
+
+  /// The power is cut while it pauses: it goes on, and that is told.
+  // Proves: L01.FR.14
+  @Test func aPauseIsOverAfterARestart() {
+    let settings = [
+      "InternalCtrlr/DownloadDuringTransactions": "false", "TxCtrlr/TxStartPoint": "PowerPathClosed",
+    ]
+    let bench = StationBench.firmware(settings).boot()
+    bench.update()
+    bench.swipe(evses: [1])
+    #expect(bench.firmwareStatuses == ["Downloading", "DownloadPaused"])
+    let again = bench.firmwareRestarted(settings, running: StationBench.old).boot()
+    #expect(again.firmwareStatuses == ["Downloading"] && again.downloads.last?.resumes == true)
+  }
+
   // Proves: L01.FR.33, L02.FR.22, TC_L_16_CS
   @Test func installsDuringTransactionsAndActivatesAfterThem() {
     let bench = charging(["InternalCtrlr/InstallDuringTransactions": "true"])
@@ -189,50 +235,5 @@ struct FirmwareInstallationTests {
     #expect(again.downloads.last?.resumes == true)
     // Told before the cut.
     #expect(again.firmwareTold.isEmpty)
-  }
-
-  /// The power is cut after every commit of a whole update; what runs then is what the installer had in force. Whatever the
-  /// moment, the update comes to an end that the CSMS learns, it says Installed only while the new version runs and is good,
-  /// no status comes twice, and another update is accepted after it.
-  @Test(arguments: [false, true]) func powerCutsInEveryPhase(hasSwitched: Bool) {
-    let bench = StationBench.firmware().boot()
-    let begun = bench.ledgerHistory.count
-    bench.untilRestart()
-    for (number, ledger) in bench.ledgerHistory.enumerated() where number >= begun {
-      let told = ledger.outbox.filter { $0.action == "FirmwareStatusNotification" }.count
-      let running = hasSwitched ? StationBench.new : StationBench.old
-      let again = bench.firmwareRestarted(running: running, from: ledger).boot()
-      finish(again)
-      let statuses = again.firmwareStatuses
-      #expect(Set(statuses).count == statuses.count, "cut \(number): \(statuses)")
-      #expect(statuses.count >= told)
-      #expect(["Installed", "InstallationFailed"].contains(statuses.last), "cut \(number): \(statuses)")
-      if statuses.last == "Installed" { #expect(again.running?.version == "2.0.0") }
-      #expect(again.update(8) == "Accepted")
-      #expect((try? Replay.run(again.journal).difference) == .some(nil))
-    }
-  }
-
-  /// Plays file server and installer until nothing is asked any more; a restart is not played: the new one runs after it.
-  private func finish(_ bench: StationBench) {
-    for _ in 0..<20 {
-      if let last = bench.transferRequests.last(where: { if case .start = $0.request { true } else { false } }),
-        bench.firmwareStatuses.last == nil || bench.firmwareStatuses.last == "Downloading"
-      {
-        bench.input(.transfer(id: last.id, .ended(.done(bytes: 1))))
-      }
-      switch bench.lastInstallerRequest {
-      case .install:
-        bench.running = StationBench.new
-        bench.installerSays(.done)
-      case .activate:
-        bench.running = StationBench.old
-        bench.installerSays(.failed("does not boot"))
-      case .markGood: bench.installerSays(.done)
-      default: break
-      }
-      bench.linkUp()
-      if ["Installed", "InstallationFailed"].contains(bench.firmwareStatuses.last) { return }
-    }
   }
 }

@@ -87,6 +87,53 @@ struct FirmwareTests {
     #expect(bench.update(8) == "Accepted")
   }
 
+  /// Until the next attempt, which may be a day later, the room on the medium is others'.
+  @Test func whatFailsForWantOfRoomIsRemoved() {
+    let bench = StationBench.firmware().boot()
+    bench.update(retries: 1, retryInterval: 100)
+    bench.downloadEnds(.failed(.storage, "no space"))
+    #expect(bench.transferRequests.last?.request == .remove(file: "firmware-7"))
+    bench.wait(seconds: 100)
+    #expect(bench.downloads.count == 2 && bench.downloads.last?.resumes == false)
+  }
+
+  // Proves: L01.FR.30
+  @Test func whatIsTooLargeIsNotTriedAgain() {
+    let bench = StationBench.firmware().boot()
+    bench.update(retries: 5)
+    bench.downloadEnds(.failed(.tooLarge, "more"))
+    #expect(bench.firmwareStatuses == ["Downloading", "DownloadFailed"])
+    #expect(bench.transferRequests.last?.request == .remove(file: "firmware-7"))
+  }
+
+  /// Where there is no network no attempt is lost: it begins with the connection, or after ten minutes all the same.
+  @Test(arguments: [true, false]) func attemptsWaitForANetwork(comes: Bool) {
+    let bench = StationBench.firmware().boot()
+    bench.update(retries: 0)
+    #expect(bench.downloads.count == 1)
+    let again = bench.firmwareRestarted(running: StationBench.old)
+    again.input(.start)
+    again.wait(seconds: 599)
+    #expect(again.downloads.isEmpty)
+    if comes { again.linkUp() } else { again.wait(seconds: 1) }
+    #expect(again.downloads.count == 1 && again.downloads.last?.resumes == true)
+    again.downloadEnds(.failed(.network, "no route"))
+    again.linkUp()
+    #expect(again.firmwareStatuses == ["DownloadFailed"])
+  }
+
+  // Proves: L01.FR.13, L02.FR.07
+  @Test func theFirstAttemptWaitsForANetworkToo() {
+    let bench = StationBench.firmware().boot()
+    bench.update(retrieveIn: 100)
+    bench.linkDown()
+    bench.wait(seconds: 300)
+    #expect(bench.downloads.isEmpty)
+    bench.linkUp()
+    #expect(bench.downloads.count == 1)
+    #expect(bench.firmwareStatuses == ["DownloadScheduled", "Downloading"])
+  }
+
   @Test(arguments: [(Int?.none, 4), (0, 1), (-5, 1)])
   func howManyRetries(_ retries: Int?, attempts: Int) {
     let bench = StationBench.firmware().boot()

@@ -55,7 +55,7 @@ import Testing
 
   /// What a transfer told, with the program in place of `station-transfer`.
   private func told(
-    _ script: String, _ transfer: Transfer = ChildProcessTests.upload, cancelAfter: Int64? = nil
+    _ script: String, _ transfer: Transfer = ChildProcessTests.upload, cancelAfter: Int64? = nil, free: Int64? = nil
   ) async throws -> [TransferEvent] {
     let world = World()
     let program = world.program(script)
@@ -63,7 +63,10 @@ import Testing
     mkdir(path + "/transfers", 0o700)
     close(open(path + "/transfers/f", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600))
     return try await world.onLoop { loop, promise in
-      let desk = TransferDesk(program: program, dataDirectory: path, certificates: path, on: loop) { _, _ in }
+      let desk = TransferDesk(
+        program: program, dataDirectory: path, certificates: path, on: loop,
+        freeSpace: { free ?? TransferFolder.freeSpace($0) }
+      ) { _, _ in }
       var events: [TransferEvent] = []
       desk.carryOut(1, .start(transfer)) { event in
         events.append(event)
@@ -147,6 +150,37 @@ import Testing
     }
   }
 
+  private static let download = Transfer(
+    kind: .firmware, direction: .download, location: "ftp://u:s3cret@host/f", file: "f", maxBytes: 1 << 30)
+  /// Says what it may fetch, and that it is not enough.
+  private static let greedy = #"""
+    limit=$(sed 's/.*"limit":\([0-9]*\).*/\1/')
+    echo "{\"progress\":{\"done\":$limit}}"
+    echo '{"failed":{"reason":"tooLarge","text":"more"}}'
+    """#
+
+  /// A download gets what the medium has room for, but for 32 MiB. That is not enough: another time it may be.
+  @Test func theRoomOfTheMedium() async throws {
+    let events = try await told(Self.greedy, Self.download, free: 40 << 20)
+    #expect(events.first == .progress(done: 8 << 20, total: nil))
+    guard events.count == 2, case .ended(.failed(.storage, let text)) = events[1] else {
+      Issue.record("told \(events)")
+      return
+    }
+    #expect(text.contains("room"))
+  }
+
+  /// There is room for more than may be fetched: it is too large, now and later.
+  @Test func theLimitOfTheFile() async throws {
+    let events = try await told(Self.greedy, Self.download, free: 1 << 40)
+    #expect(events == [.progress(done: 1 << 30, total: nil), .ended(.failed(.tooLarge, "ftp://host/f: more"))])
+  }
+
+  @Test(arguments: [0, 32 << 20]) func noRoomAtAll(free: Int64) async throws {
+    let events = try await told("exit 0", Self.download, free: free)
+    #expect(events == [.ended(.failed(.storage, "the medium has no room for a file"))])
+  }
+
   // MARK: The installer
 
   private func answer(_ script: String, _ request: InstallerRequest) async throws -> [InstallerReply] {
@@ -178,9 +212,12 @@ import Testing
     #expect(try await answer("exit 10", .activate) == [.restartNeeded])
     #expect(try await answer("exit 0", .markGood) == [.done])
     #expect(try await answer("exit 10", .rollBack) == [.restartNeeded])
+    #expect(try await answer(#"[ "$*" = keep ]"#, .keep) == [.done])
   }
 
-  @Test(arguments: [(InstallerRequest.markGood, "exit 10"), (.state, "exit 0"), (.state, "echo '{\"version\":1}'")])
+  @Test(arguments: [
+    (InstallerRequest.markGood, "exit 10"), (.keep, "exit 10"), (.state, "exit 0"), (.state, "echo '{\"version\":1}'"),
+  ])
   func installerAnswersThatAreNone(_ request: InstallerRequest, script: String) async throws {
     guard case .failed? = try await answer(script, request).last else {
       Issue.record("no failure")
@@ -192,6 +229,9 @@ import Testing
     let rauc = RAUCInstaller()
     #expect(rauc.commands(for: .install(file: "f")) { "/t/" + $0 }.map(\.arguments) == [["install", "/t/f"]])
     #expect(rauc.commands(for: .rollBack) { $0 }.map(\.arguments) == [["status", "mark-bad"], ["reboot"]])
+    // What `install` has made the next one is so no longer.
+    #expect(rauc.commands(for: .keep) { $0 }.map(\.arguments) == [["status", "mark-active", "booted"]])
+    #expect(rauc.reply(to: .keep, exitCode: 0, lines: []) == .done)
     #expect(rauc.progress(" 40% Copying image to rootfs.1") == 40)
     #expect(rauc.progress("installing") == nil && rauc.progress("x% y") == nil)
     // What RAUC 1.8 says, with two slots of which the first is booted.

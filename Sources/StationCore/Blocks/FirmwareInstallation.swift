@@ -15,10 +15,12 @@ extension Station {
       log(
         .error,
         "firmware update \(update.requestId): the installation was interrupted too often, or nothing can install")
-      return endFirmwareUpdate(.installationFailed)
+      return giveUpUpdate(.installationFailed)
     }
+    // Without it nobody could tell the new one from the old one afterwards.
+    guard let running = firmware.running else { return settleUnknown() }
     firmware.update?.installs += 1
-    firmware.update?.before = firmware.running
+    firmware.update?.before = running
     tellFirmware(.installing)
     setFirmwarePhase(.installing)
     askInstaller(.install(file: update.file))
@@ -42,6 +44,7 @@ extension Station {
     case .activate: activated(reply)
     case .markGood: markedGood(reply)
     case .rollBack: rolledBack(reply)
+    case .keep: kept(reply)
     }
   }
 
@@ -50,12 +53,17 @@ extension Station {
     guard let work = firmware.work, work.id == id else { return }
     firmware.work = nil
     switch work.request {
-    case .install: setFirmwarePhase(.waiting)
+    case .install:
+      firmware.update?.installs -= 1
+      setFirmwarePhase(.waiting)
     case .activate: setFirmwarePhase(.installed)
-    case .rollBack: setFirmwarePhase(.confirming)
-    case .state, .markGood: break
+    case .rollBack: rollBackNotAsked()
+    case .state, .markGood, .keep: break
     }
-    firmware.notBefore = now.monotonic + Storage.retryInterval
+    let again = now.monotonic + Storage.retryInterval
+    firmware.notBefore = again
+    firmware.stateAt = max(firmware.stateAt, again)
+    firmware.confirmAt = max(firmware.confirmAt, again)
     startTimer(.firmware, after: Storage.retryInterval)
   }
 
@@ -65,8 +73,13 @@ extension Station {
     guard firmware.update?.phase == .installing else { return }
     switch reply {
     case .done:
+      // What ran does so no longer: asked for in this turn.
+      firmware.running = nil
+      firmware.stateAt = 0
+      firmware.confirmFailures = 0
+      firmware.confirmAt = 0
       setFirmwarePhase(.confirming)
-      askInstaller(.state)
+      beginTrial()
     case .restartNeeded:
       tellFirmware(.installRebooting)  // L01.FR.32
       setFirmwarePhase(.installed)
@@ -74,8 +87,8 @@ extension Station {
       startTimer(.firmware, after: FirmwareManagement.farewellTime)
     case .invalid(let text):
       log(.error, "the installer refuses the image: \(text)")
-      endFirmwareUpdate(.installVerificationFailed)  // L01.FR.29
-    case .failed, .progress, .state: endFirmwareUpdate(.installationFailed)
+      giveUpUpdate(.installVerificationFailed)  // L01.FR.29
+    case .failed, .progress, .state: giveUpUpdate(.installationFailed)
     }
   }
 
@@ -96,105 +109,54 @@ extension Station {
   private mutating func activated(_ reply: InstallerReply) {
     guard firmware.update?.phase == .activating else { return }
     switch reply {
-    case .done, .restartNeeded: stopping = .restart(.firmwareUpdate)
-    case .failed, .invalid, .progress, .state: endFirmwareUpdate(.installationFailed)
+    case .done: waitUntilDown()
+    case .restartNeeded: stopping = .restart(.firmwareUpdate)
+    case .failed, .invalid, .progress, .state: giveUpUpdate(.installationFailed)
     }
   }
 
-  // MARK: What runs
-
-  /// At the start, before anything connects.
-  mutating func askWhatRuns() {
-    guard firmware.hasInstaller else { return continueAfterStart(nil) }
-    firmware.isAsking = true
-    startTimer(.installer, after: FirmwareManagement.stateTime)
-    askInstaller(.state)
+  /// The machine goes down by itself, and ends the station: should the station start again before, it would find what runs now.
+  mutating func waitUntilDown() {
+    firmware.goesDownBy = now.monotonic + FirmwareManagement.goingDownTime
+    startTimer(.firmware, after: FirmwareManagement.goingDownTime)
   }
 
-  private mutating func stateAnswered(_ reply: InstallerReply) {
-    guard case .state(let running) = reply else {
-      if firmware.isAsking { whatRunsIsUnknown() }
-      return
+  mutating func settleGoingDown() {
+    guard let limit = firmware.goesDownBy, now.monotonic >= limit else { return }
+    log(.error, "the machine has not gone down: the station starts again")
+    firmware.goesDownBy = nil
+    stopping = .restart(.firmwareUpdate)
+  }
+
+  // MARK: The end of an update that failed
+
+  /// It ends with this status. An installation that was begun is taken back before that, or the machine might boot it later.
+  mutating func giveUpUpdate(_ status: FirmwareStatusEnumType) {
+    guard let update = firmware.update, update.installs > 0, firmware.hasInstaller else {
+      return endFirmwareUpdate(status)
     }
-    firmware.running = running
-    if !running.version.isEmpty { setByStation(running.version, Setting.firmwareVersion) }
-    guard firmware.isAsking else { return }
-    firmware.isAsking = false
-    stopTimer(.installer)
-    log(.notice, "firmware \(running.version) \(running.slot)\(running.isGood ? "" : ", not confirmed yet")")
-    continueAfterStart(running)
-    connect()
+    firmware.update?.ending = status
+    firmware.isUnsettled = false
+    setFirmwarePhase(.keeping)
+    settleKeeping()
   }
 
-  /// The installer does not say what runs.
-  mutating func whatRunsIsUnknown() {
-    guard firmware.isAsking else { return }
-    firmware.isAsking = false
-    firmware.work = nil
-    log(.error, "the installer does not say which firmware runs")
-    continueAfterStart(nil)
-    connect()
+  mutating func settleKeeping() {
+    guard firmware.work == nil else { return }
+    askInstaller(.keep)
   }
 
-  /// Where an update that was under way goes on.
-  private mutating func continueAfterStart(_ running: RunningFirmware?) {
-    guard let update = firmware.update else { return }
-    let isNew: Bool? = running.flatMap { running in update.before.map { !running.isSame(as: $0) } }
-    switch update.phase {
-    case .scheduled, .downloading: break
-    case .verifying, .waiting: setFirmwarePhase(.verifying)
-    case .installing: setFirmwarePhase(isNew == true ? .confirming : .verifying)
-    case .installed: if isNew == true { setFirmwarePhase(.confirming) }
-    case .activating, .confirming, .rollingBack:
-      if isNew == false {
-        endFirmwareUpdate(.installationFailed)
-      } else {
-        setFirmwarePhase(.confirming)
+  private mutating func kept(_ reply: InstallerReply) {
+    guard let update = firmware.update, update.phase == .keeping else { return }
+    if reply != .done {
+      firmware.keepFailures += 1
+      guard firmware.keepFailures >= FirmwareManagement.keepsLimit else {
+        firmware.notBefore = now.monotonic + FirmwareManagement.retryTime
+        return startTimer(.firmware, after: FirmwareManagement.retryTime)
       }
+      log(.error, "firmware update \(update.requestId): what was installed is not taken back, and may boot")
     }
-    // A boot loader may call a firmware good that was never confirmed: a new one is on trial in any case, but for one that did not
-    // go when it was to be rolled back.
-    guard firmware.update?.phase == .confirming, update.phase != .rollingBack else { return }
-    let trial = milliseconds(Setting.firmwareTrialTime, default: 900)
-    firmware.trialEnds = now.monotonic + trial
-    startTimer(.firmwareTrial, after: trial)
-  }
-
-  /// A firmware that runs is confirmed once the CSMS has accepted its BootNotification: it can be reached and updated.
-  mutating func confirmFirmware() {
-    guard stopping == nil, firmware.work == nil, !firmware.isAsking, let running = firmware.running else { return }
-    let isConfirming = firmware.update?.phase == .confirming
-    guard isConfirming || !running.isGood else { return }
-    if provisioning.registration == .accepted {
-      guard now.monotonic >= firmware.notBefore else { return }
-      return askInstaller(.markGood)
-    }
-    guard isConfirming, let ends = firmware.trialEnds, now.monotonic >= ends else { return }
-    log(.error, "the CSMS has not accepted the new firmware in time: the one before is put in force again")
-    firmware.trialEnds = nil
-    setFirmwarePhase(.rollingBack)
-    askInstaller(.rollBack)
-  }
-
-  private mutating func markedGood(_ reply: InstallerReply) {
-    guard case .done = reply else {
-      firmware.notBefore = now.monotonic + FirmwareManagement.retryTime
-      return startTimer(.firmware, after: FirmwareManagement.retryTime)
-    }
-    firmware.running?.isGood = true
-    guard let update = firmware.update, update.phase == .confirming else { return }
-    let hasRestarted = update.told.contains(.installRebooting)
-    endFirmwareUpdate(.installed)  // L01.FR.28, L02.FR.20
-    securityEvent("FirmwareUpdated", firmware.running?.version)  // L01.FR.31
-    // What is in force now may speak another version of OCPP: that is settled when a connection is made.
-    if !hasRestarted { renewConnection("new firmware") }
-  }
-
-  private mutating func rolledBack(_ reply: InstallerReply) {
-    switch reply {
-    case .done, .restartNeeded: stopping = .restart(.firmwareUpdate)
-    case .failed, .invalid, .progress, .state: setFirmwarePhase(.confirming)
-    }
+    endFirmwareUpdate(update.ending ?? .installationFailed)
   }
 }
 
@@ -207,6 +169,7 @@ extension InstallerRequest {
     case .activate: "activate"
     case .markGood: "mark good"
     case .rollBack: "roll back"
+    case .keep: "keep what runs"
     }
   }
 }

@@ -7,21 +7,36 @@ import OCPP
 /// |---|---|
 /// | scheduled, downloading | it goes on; what was fetched and flushed is not fetched again |
 /// | verifying, waiting | the file is verified again, then it goes on |
-/// | installing | what runs is asked for: the new one is confirmed; else the file is verified and installed again, three times in all |
+/// | installing | the new one runs: it is confirmed; else the file is verified and installed again, three times in all |
 /// | installed | the new one is confirmed; else it is put in force |
 /// | activating | the new one is confirmed; the old one runs: InstallationFailed |
 /// | confirming | it is marked good after BootNotification was accepted; or the old one runs: InstallationFailed |
 /// | rollingBack | the old one runs: InstallationFailed; else it is confirmed after all |
+/// | keeping | the new one is confirmed after all; else what was installed is taken back, then the failure is told |
+///
+/// From `installing` on nothing goes on before the installer has said what runs.
 struct FirmwareManagement: Sendable {
   /// `nil`: no update is under way.
   var update: FirmwareUpdate?
   /// The last FirmwareStatusNotification.
   var last: Told?
-  /// What the installer said that runs.
+  /// What the installer said that runs; `nil`: not yet, and it is asked again.
   var running: RunningFirmware?
   let hasInstaller: Bool
   /// The installer was asked what runs, and nothing connects before it has said so, or is late.
   var isAsking = false
+  /// The station connected without knowing what runs: what it told may be another version.
+  var isVersionInDoubt = false
+  /// It is not settled yet where the update goes on after the start: that needs what runs.
+  var isUnsettled = false
+  /// Times in a row that the installer did not say what runs, and the monotonic time of the next question.
+  var stateFailures = 0
+  var stateAt: Int64 = 0
+  /// The same of marking good what runs.
+  var confirmFailures = 0
+  var confirmAt: Int64 = 0
+  /// Times that the installer did not take back what it had installed.
+  var keepFailures = 0
   /// What the installer is doing.
   var work: (id: Int64, request: InstallerRequest)?
   /// Percent of the installation.
@@ -36,6 +51,10 @@ struct FirmwareManagement: Sendable {
   var activateBy: Int64?
   /// Monotonic time at which an unconfirmed firmware is given up.
   var trialEnds: Int64?
+  /// Monotonic time until which the machine should have gone down by itself.
+  var goesDownBy: Int64?
+  /// Monotonic time from which on a download is tried without a connection to the CSMS.
+  var triesOfflineAt: Int64?
   private var nextID: Int64 = 1
 
   struct Told: Hashable, Sendable {
@@ -54,8 +73,22 @@ struct FirmwareManagement: Sendable {
   static let stateTime: Int64 = 15_000
   /// Wait for the CSMS to take InstallRebooting, milliseconds.
   static let farewellTime: Int64 = 10_000
-  /// Time between two attempts to mark it good, milliseconds.
+  /// Time between two attempts to have something of the installer, milliseconds; those to mark good double it, up to
+  /// `longestRetryTime`.
   static let retryTime: Int64 = 60_000
+  static let longestRetryTime: Int64 = 3_600_000
+  /// Failures after which an update that needs it has failed: what runs is not said, it is not marked good, what was installed
+  /// is not taken back.
+  static let statesLimit = 15
+  static let confirmsLimit = 5
+  static let keepsLimit = 3
+  /// Starts of a firmware that is not confirmed: one that crashes, or is never there long enough, is rolled back at the next
+  /// ones, as many.
+  static let startsLimit = 5
+  /// How long a machine may take to go down, milliseconds; then the station starts again.
+  static let goingDownTime: Int64 = 600_000
+  /// How long a download that is due waits for a connection to the CSMS, milliseconds.
+  static let networkTime: Int64 = 600_000
 
   init(record: [UInt8]?, hasInstaller: Bool) {
     self.hasInstaller = hasInstaller
@@ -94,8 +127,10 @@ struct FirmwareManagement: Sendable {
   /// It can no longer be cancelled (L01.FR.27).
   var isCommitted: Bool {
     switch update?.phase {
-    case .installing, .installed, .activating, .confirming, .rollingBack: true
-    case .scheduled, .downloading, .verifying, .waiting, nil: false
+    case .installing, .installed, .activating, .confirming, .rollingBack, .keeping: true
+    // Interrupted by a power cut, and begun again: the first attempt may have left something.
+    case .scheduled, .downloading, .verifying, .waiting: update?.installs != 0
+    case nil: false
     }
   }
 }
@@ -103,7 +138,7 @@ struct FirmwareManagement: Sendable {
 /// One UpdateFirmware, and how far it is.
 struct FirmwareUpdate: Hashable, Sendable {
   enum Phase: String, Sendable, CaseIterable {
-    case scheduled, downloading, verifying, waiting, installing, installed, activating, confirming, rollingBack
+    case scheduled, downloading, verifying, waiting, installing, installed, activating, confirming, rollingBack, keeping
   }
 
   var requestId: Int
@@ -124,7 +159,13 @@ struct FirmwareUpdate: Hashable, Sendable {
   var installs = 0
   /// What ran before the installation.
   var before: RunningFirmware?
-  /// What the CSMS was told; each status once.
+  /// Starts of the station since it was put in force, while it was not confirmed.
+  var starts = 0
+  /// It was to be rolled back once, and is not again.
+  var hasRolledBack = false
+  /// How it ends once what was installed is taken back.
+  var ending: FirmwareStatusEnumType?
+  /// What the CSMS was told; each status once, but for a download that pauses.
   var told: [FirmwareStatusEnumType] = []
 
   /// In the directory `transfers`.
@@ -158,6 +199,9 @@ struct FirmwareUpdate: Hashable, Sendable {
     self.phase = phase
     hasBegun = json["hasBegun"]?.boolValue ?? false
     installs = json["installs"]?.intValue ?? 0
+    starts = json["starts"]?.intValue ?? 0
+    hasRolledBack = json["hasRolledBack"]?.boolValue ?? false
+    ending = json["ending"]?.stringValue.flatMap(FirmwareStatusEnumType.init(rawValue:))
     before = json["before"].flatMap { try? RunningFirmware(journal: JournalFields($0, "before")) }
     told = json["told"]?.arrayValue?.compactMap { $0.stringValue.flatMap(FirmwareStatusEnumType.init(rawValue:)) } ?? []
   }
@@ -168,7 +212,8 @@ struct FirmwareUpdate: Hashable, Sendable {
       "installAt": installAt.map { .integer($0) }, "certificate": certificate.map { .string($0) },
       "signature": signature.map { .string($0) }, "retriesLeft": .int(retriesLeft),
       "retryInterval": .integer(retryInterval), "phase": .string(phase.rawValue), "hasBegun": .bool(hasBegun),
-      "installs": .int(installs), "before": before?.journal,
+      "installs": .int(installs), "before": before?.journal, "starts": .int(starts),
+      "hasRolledBack": .bool(hasRolledBack), "ending": ending.map { .string($0.rawValue) },
       "told": .array(told.map { .string($0.rawValue) }),
     ])
   }
@@ -204,6 +249,10 @@ extension Station {
     firmware.hasWaited = false
     firmware.activateBy = nil
     firmware.trialEnds = nil
+    firmware.goesDownBy = nil
+    firmware.triesOfflineAt = nil
+    firmware.isUnsettled = false
+    firmware.keepFailures = 0
     stopTimer(.firmware)
     persistStation(.firmware)
   }
@@ -219,8 +268,10 @@ extension Station {
 
   /// Called after every input: takes the next step that is possible.
   mutating func settleFirmware() {
+    askAgainWhatRuns()
     confirmFirmware()
     guard stopping == nil, let update = firmware.update, !firmware.isAsking else { return }
+    guard !firmware.isUnsettled else { return settleUnknown() }
     guard now.monotonic >= firmware.notBefore else { return }
     switch update.phase {
     case .scheduled: settleScheduledDownload(update)
@@ -228,15 +279,18 @@ extension Station {
     case .verifying: settleVerification(update)
     case .waiting: settleInstallation(update)
     case .installed: settleActivation()
-    case .installing, .activating, .confirming, .rollingBack: break
+    case .activating, .rollingBack: settleGoingDown()
+    case .keeping: settleKeeping()
+    case .confirming: if firmware.running == nil { settleUnknown() }
+    case .installing: break
     }
   }
 
   /// Nothing goes on that an installation or a restart would disturb.
   var isIdleForFirmware: Bool { evses.indices.allSatisfy(isIdle) }
 
-  /// EVSEs that are free get nobody new (L01.FR.07, L02.FR.04): the update waits, or has waited, for those that are in use, or
-  /// is being installed.
+  /// EVSEs that are free get nobody new (L01.FR.07, L02.FR.04): the update waits, or has waited, for those that are in use, is
+  /// being installed, or is to be taken back.
   var firmwareWithholdsEVSEs: Bool {
     guard let update = firmware.update else { return false }
     let waits = firmware.hasWaited && !flag(Setting.allowNewSessionsPendingFirmwareUpdate, default: false)
@@ -245,7 +299,8 @@ extension Station {
     case .installing: return waits || !flag(Setting.installDuringTransactions, default: false)
     case .installed: return waits || isIdleForFirmware
     case .activating, .rollingBack: return true
-    case .confirming: return false
+    case .confirming: return firmwareIsGivenUp
+    case .keeping: return false
     }
   }
 
@@ -266,5 +321,6 @@ extension Station {
 extension TimerID {
   static let firmware = TimerID("firmware")
   static let firmwareTrial = TimerID("firmwareTrial")
+  static let firmwareConfirm = TimerID("firmwareConfirm")
   static let installer = TimerID("installer")
 }

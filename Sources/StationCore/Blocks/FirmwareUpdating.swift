@@ -77,6 +77,7 @@ extension Station {
     firmware.isVerifying = false
     firmware.hasWaited = false
     firmware.notBefore = 0
+    firmware.triesOfflineAt = nil
     let interval = min(
       max(request.retryInterval ?? FirmwareManagement.ownRetryInterval, 0), FirmwareManagement.retryIntervalLimit)
     firmware.update = FirmwareUpdate(
@@ -120,13 +121,17 @@ extension Station {
       return wakeFirmware(atWall: update.retrieveAt)
     }
     guard mayDownloadFirmware else { return waitForTransactions(.downloadScheduled) }
+    guard mayTryNetwork() else { return }
     setFirmwarePhase(.downloading)
     tellFirmware(.downloading)
     if let update = firmware.update { settleDownload(update) }
   }
 
   mutating func settleDownload(_ update: FirmwareUpdate) {
-    guard transfers.active[.firmware] == nil else { return }
+    guard mayDownloadFirmware else { return pauseDownload(update) }
+    guard transfers.active[.firmware] == nil, mayTryNetwork() else { return }
+    firmware.triesOfflineAt = nil
+    tellFirmware(.downloading)
     let limit = number(Setting.firmwareMaxBytes, default: 512 << 20, limit: 1 << 40)
     startTransfer(
       Transfer(
@@ -138,6 +143,28 @@ extension Station {
     persistStation(.firmware)
   }
 
+  /// Without a network an attempt is only lost. The CSMS is asked whether there is one; but it may be away when the file server
+  /// is not.
+  private mutating func mayTryNetwork() -> Bool {
+    guard !isOnline else { return true }
+    if let time = firmware.triesOfflineAt { return now.monotonic >= time }
+    firmware.triesOfflineAt = now.monotonic + FirmwareManagement.networkTime
+    startTimer(.firmware, after: FirmwareManagement.networkTime)
+    return false
+  }
+
+  /// Somebody charges, and nothing is fetched meanwhile (L01.FR.14, L02.FR.08). What was fetched stays.
+  private mutating func pauseDownload(_ update: FirmwareUpdate) {
+    cancelTransfer(.firmware)
+    firmware.triesOfflineAt = nil
+    // Not for one who has plugged in only: he would be turned away.
+    if evses.contains(where: { $0.transaction != nil || $0.authorization != nil }) { firmware.hasWaited = true }
+    guard update.told.last != .downloadPaused else { return }
+    // Each pause is told, and that it is over.
+    firmware.update?.told.removeAll { $0 == .downloading || $0 == .downloadPaused }
+    tellFirmware(.downloadPaused)
+  }
+
   mutating func firmwareTransferEnded(_ result: TransferResult) {
     guard let update = firmware.update, update.phase == .downloading else { return }
     switch result {
@@ -146,7 +173,12 @@ extension Station {
       setFirmwarePhase(.verifying)
     case .failed(let failure, let text):
       log(.warning, "firmware update \(update.requestId): the download failed: \(text)")
-      guard update.retriesLeft > 0, failure != .unsupported else {
+      if failure == .storage {
+        // Until the next attempt the room is others'.
+        removeTransferFile(update.file)
+        firmware.update?.hasBegun = false
+      }
+      guard update.retriesLeft > 0, failure != .unsupported, failure != .tooLarge else {
         return endFirmwareUpdate(.downloadFailed)  // L01.FR.30, L02.FR.19
       }
       firmware.update?.retriesLeft -= 1

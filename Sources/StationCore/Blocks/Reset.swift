@@ -39,7 +39,7 @@ extension Station {
       target = nil
     }
     guard stopping == nil else { return reject("InternalError", "the station is going down already") }
-    guard firmware.update?.phase != .installing else {
+    guard firmware.update?.phase != .installing, !firmware.isRestarting else {
       return reject("FwUpdateInProgress", "firmware is being installed")
     }
     let affected = target.map { [$0] } ?? Array(evses.indices)

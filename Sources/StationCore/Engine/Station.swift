@@ -255,8 +255,8 @@ public struct Station: Sendable {
     case .reset: break  // `finishStopping` looks at `restartIsReady`
     case .masterPass: masterPassTimedOut()
     case .logUpload: startLogUpload()
-    case .firmware, .firmwareTrial: break  // `settleFirmware` looks at what is due
-    case .installer: whatRunsIsUnknown()
+    case .firmware, .firmwareTrial, .firmwareConfirm: break  // `settleFirmware` looks at what is due
+    case .installer: if firmware.isAsking { whatRunsIsUnknown() }  // else `settleFirmware` asks again
     default:
       let index = id.index - 1
       guard evses.indices.contains(index) else { return }

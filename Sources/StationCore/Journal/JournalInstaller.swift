@@ -10,6 +10,7 @@ extension InstallerRequest {
     case .activate: "activate"
     case .markGood: "markGood"
     case .rollBack: "rollBack"
+    case .keep: "keep"
     }
   }
 
@@ -21,6 +22,7 @@ extension InstallerRequest {
     case "activate": self = .activate
     case "markGood": self = .markGood
     case "rollBack": self = .rollBack
+    case "keep": self = .keep
     default: throw tagged.unknown()
     }
   }

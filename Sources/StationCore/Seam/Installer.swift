@@ -25,13 +25,16 @@ public enum InstallerRequest: Hashable, Sendable {
   /// Installs the file of the directory `transfers`, so that what runs stays bootable. Answers `done` when it is in force
   /// already, `restartNeeded` when `activate` puts it in force, `invalid` when the image is not one for this machine, `failed`.
   case install(file: String)
-  /// Puts what was installed in force at the next start. Answers `done`, the machine goes down by itself, or `restartNeeded`,
-  /// the station's process is to start again; or `failed`.
+  /// Puts what was installed in force at the next start. Answers `done`, the machine goes down by itself in
+  /// `FirmwareManagement.goingDownTime`, or `restartNeeded`, the station's process is to start again; or `failed`.
   case activate
   /// What runs boots from now on. Answers `done` or `failed`.
   case markGood
   /// What ran before boots again. Answers as `activate`.
   case rollBack
+  /// What runs boots at the next start too: what was installed beside it, or half installed, is never put in force. Answers
+  /// `done` or `failed`.
+  case keep
 }
 
 public enum InstallerReply: Hashable, Sendable {

@@ -59,6 +59,8 @@ final class StationBench {
   private var nextID = 1
   /// What runs, as the installer says at once; `nil`: it does not answer.
   var running: RunningFirmware?
+  /// What the installer answers at once when it is to keep what runs; `nil`: nothing yet.
+  var keeps: InstallerReply? = .done
   private(set) var installerRequests: [(id: Int64, request: InstallerRequest)] = []
   private(set) var transferRequests: [(id: Int64, request: TransferRequest)] = []
 
@@ -202,6 +204,7 @@ final class StationBench {
     case .installer(let id, let request):
       installerRequests.append((id, request))
       if request == .state, let running { return [.installer(id: id, .state(running))] }
+      if request == .keep, let keeps { return [.installer(id: id, keeps)] }
     case .setTimer(let id, let at): timers[id] = at
     case .cancelTimer(let id): timers[id] = nil
     case .connect(let request): connectRequests.append(request)
