@@ -32,7 +32,7 @@ struct KnownHosts {
   }
 
   static func keys(in text: [UInt8], of location: FileLocation) -> [String] {
-    let host = host(location)
+    let host = Self.host(location)
     return String(decoding: text, as: UTF8.self).split(separator: "\n").compactMap { line in
       let fields = line.split(separator: " ")
       guard fields.count >= 3, fields[0].split(separator: ",").contains(where: { $0.lowercased() == host }) else {
@@ -63,7 +63,7 @@ struct KnownHosts {
   static func host(_ location: FileLocation) -> String {
     let authority = location.authority.lowercased()
     guard let port = location.port else { return authority }
-    let host = String(authority.dropLast(String(port).count + 1))
+    let host = String(authority[..<(authority.lastIndex(of: ":") ?? authority.endIndex)])
     if port == 22 { return host }
     return host.hasPrefix("[") ? "\(host):\(port)" : "[\(host)]:\(port)"
   }
