@@ -67,7 +67,7 @@ struct FrameSecretsTests {
   }
 
   /// Frames that bring key codes, and locations of files with a password and a signature.
-  static let codesAndLocations = [
+  static let codesAndLocations: [String] = [
     #"[2,"17","SendLocalList",{"versionNumber":1,"updateType":"Full","localAuthorizationList":[{"idToken":{"idToken":"\#(secret)","#
       + #""type":"KeyCode"},"idTokenInfo":{"status":"Accepted","language1":"en","language2":"de"}}]}]"#,
     #"[2,"17","RequestStartTransaction",{"idToken":{"type":"KeyCode","idToken":"\#(secret)"},"remoteStartId":1}]"#,
