@@ -43,7 +43,9 @@ struct ScriptInstaller: InstallerBackend {
     return [InstallerCommand(program: program, arguments: arguments)]
   }
 
-  func progress(_ line: String) -> Int? { (try? JSONValue.parse(line))?["progress"]?.intValue }
+  func progress(_ line: String) -> Int? {
+    (try? JSONValue.parse(line))?["progress"]?.intValue.flatMap { (0...100).contains($0) ? $0 : nil }
+  }
 
   func reply(to request: InstallerRequest, exitCode: Int32, lines: [String]) -> InstallerReply {
     let objects = lines.compactMap { try? JSONValue.parse($0) }

@@ -5,8 +5,13 @@ import OCPP
 /// is not 22; several hosts separated by commas. Hashed hosts and markers (`@`) are not understood and do not count.
 ///
 /// Where `ssh/known_hosts` is in the certificate directory, it alone counts and servers that it does not name are refused. Where
-/// there is none, the first key that a server shows counts from then on; it is kept in `known_hosts` of the data directory.
+/// there is none, the first key that a server shows counts from then on; it is kept in `known_hosts` of the data directory. While
+/// one of the files is there and cannot be read, no server is trusted: who can make it unreadable could else put a key in its place.
 struct KnownHosts {
+  struct Unreadable: Error {
+    var text: String
+  }
+
   static let bytesLimit = 256 << 10
   /// Keys that were taken: the oldest go.
   static let takenLimit = 100
@@ -20,31 +25,45 @@ struct KnownHosts {
   }
 
   /// What counts for this server, as lines of type and Base64, and whether a first key may be taken.
-  func keys(of location: FileLocation) -> (keys: [String], takesNew: Bool) {
-    let given = readFile(givenFile, limit: Self.bytesLimit)
-    let text = given ?? readFile(takenFile, limit: Self.bytesLimit) ?? []
+  func keys(of location: FileLocation) throws(Unreadable) -> (keys: [String], takesNew: Bool) {
+    let given = try Self.read(givenFile)
+    let text = try given == nil ? Self.read(takenFile) : given
+    return (Self.keys(in: text ?? [], of: location), given == nil)
+  }
+
+  static func keys(in text: [UInt8], of location: FileLocation) -> [String] {
     let host = Self.host(location)
-    var keys: [String] = []
-    for line in String(decoding: text, as: UTF8.self).split(separator: "\n") {
+    return String(decoding: text, as: UTF8.self).split(separator: "\n").compactMap { line in
       let fields = line.split(separator: " ")
-      if fields.count >= 3, fields[0].split(separator: ",").contains(where: { $0.lowercased() == host }) {
-        keys.append("\(fields[1]) \(fields[2])")
+      guard fields.count >= 3, fields[0].split(separator: ",").contains(where: { $0.lowercased() == host }) else {
+        return nil
       }
+      return "\(fields[1]) \(fields[2])"
     }
-    return (keys, given == nil)
   }
 
   /// Remembers a key that was taken. False: it could not be written, and will be taken again.
   func take(_ key: String, of location: FileLocation) -> Bool {
-    let before = String(decoding: readFile(takenFile, limit: Self.bytesLimit) ?? [], as: UTF8.self)
-    let kept = before.split(separator: "\n").suffix(Self.takenLimit - 1).map { "\($0)\n" }
-    return replaceFile(takenFile, Array((kept.joined() + "\(Self.host(location)) \(key)\n").utf8))
+    guard let before = try? Self.read(takenFile) ?? [] else { return false }
+    var lines = String(decoding: before, as: UTF8.self).split(separator: "\n").suffix(Self.takenLimit - 1).map(
+      String.init)
+    lines.append("\(Self.host(location)) \(key)")
+    while lines.reduce(0, { $0 + $1.utf8.count + 1 }) > Self.bytesLimit { lines.removeFirst() }
+    return replaceFile(takenFile, Array(lines.map { $0 + "\n" }.joined().utf8))
+  }
+
+  /// `nil`: it does not exist.
+  private static func read(_ path: String) throws(Unreadable) -> [UInt8]? {
+    if let text = readFile(path, limit: bytesLimit) { return text }
+    var status = stat()
+    if lstat(path, &status) != 0, errno == ENOENT { return nil }
+    throw Unreadable(text: "\(path) cannot be read, or has more than \(bytesLimit) bytes: no SFTP server is trusted")
   }
 
   static func host(_ location: FileLocation) -> String {
     let authority = location.authority.lowercased()
     guard let port = location.port else { return authority }
-    let host = String(authority.dropLast(String(port).count + 1))
+    let host = String(authority[..<(authority.lastIndex(of: ":") ?? authority.endIndex)])
     if port == 22 { return host }
     return host.hasPrefix("[") ? "\(host):\(port)" : "[\(host)]:\(port)"
   }

@@ -44,34 +44,22 @@ final class LogFile {
     return true
   }
 
-  /// Changes the lines that are in the file: reads it whole, and writes it anew. Only regular files, up to 256 MiB. Returns
-  /// what is wrong when that cannot be done: one line.
-  func rewrite(_ change: ([UInt8]) -> [UInt8]) -> String? {
-    func problem(_ text: String? = nil) -> String { "\(path): \(text ?? String(cString: strerror(errno)))" }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-      return problem("it is no regular file, what went into it cannot be changed")
+  /// Begins the file anew: what waits goes at once, what is in the file when the returned work is done, which takes its time on
+  /// a slow medium and may be done on any thread, once. It returns what is wrong when it cannot be done: one line.
+  func discarding() -> @Sendable () -> String? {
+    waiting = []
+    let path = path
+    let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+    return {
+      func problem() -> String { "\(path): \(String(cString: strerror(errno)))" }
+      guard copy >= 0 else { return problem() }
+      defer { close(copy) }
+      var status = stat()
+      guard fstat(copy, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+        return "\(path): it is no regular file, what went into it cannot be taken back"
+      }
+      return ftruncate(copy, 0) == 0 && fsync(copy) == 0 ? nil : problem()
     }
-    guard status.st_size <= 256 << 20 else { return problem("it has \(status.st_size) bytes, too many to change them") }
-    let source = open(path, O_RDONLY | O_CLOEXEC)
-    guard source >= 0 else { return problem() }
-    defer { close(source) }
-    var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
-    var count = 0
-    while count < bytes.count {
-      let got = bytes.withUnsafeMutableBytes { read(source, $0.baseAddress?.advanced(by: count), $0.count - count) }
-      if got < 0 && errno == EINTR { continue }
-      guard got > 0 else { break }
-      count += got
-    }
-    let lines = bytes.prefix(count).split(separator: 0x0A, omittingEmptySubsequences: false).map { change(Array($0)) }
-    guard ftruncate(descriptor, 0) == 0 else { return problem() }
-    let before = waiting
-    waiting = Array(lines.joined(separator: [0x0A]))
-    flush()
-    waiting += before
-    fsync(descriptor)
-    return failure
   }
 
   /// Writes what was appended. What the file does not take now stays for the next time.

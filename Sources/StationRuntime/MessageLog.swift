@@ -6,7 +6,8 @@ import StationCore
 ///
 /// Secrets are replaced by `***`: the values of variables that hold one (BasicAuthPassword, NetworkConnectionProfiles), in
 /// whatever message, the secret fields of network profiles, and key codes. A SetVariables or SetNetworkProfile that is not as
-/// it should be, and names a secret, loses all its text (`FrameSecrets`); of a frame that is no JSON only the length is told.
+/// it should be, and names a secret, loses all its text (`FrameSecrets`); of a frame that is no JSON and may hold one only the
+/// length is told. The file has no bound; when a customer is cleared it begins anew, whatever its size.
 public final class MessageLog {
   enum Direction: String {
     case outgoing = "out"
@@ -29,14 +30,8 @@ public final class MessageLog {
 
   func flush() { file.flush() }
 
-  /// Blots a customer out of the file. Returns what is wrong when that cannot be done: one line.
-  func clear(_ identifiers: CustomerIdentifiers) -> String? {
-    file.flush()
-    return file.rewrite { line in
-      guard let value = try? JSONValue.parse(line), identifiers.isIn(value) else { return line }
-      return identifiers.blotted(value).bytes
-    }
-  }
+  /// Begins the file anew, since a customer is cleared: see `LogFile.discarding`.
+  func discarding() -> @Sendable () -> String? { file.discarding() }
 
   static func line(_ frame: [UInt8], _ direction: Direction, wall: Int64) -> [UInt8] {
     let content: JSONValue

@@ -15,15 +15,17 @@ extension StationRuntime {
       }
     }
     guard let diagnostics else { return answer(id, .failed("there is no diagnostics log")) }
-    var problems: [String] = []
-    if case .customer(let identifiers, true, _) = request {
-      if let problem = messageLog?.clear(CustomerIdentifiers(identifiers)) { problems.append(problem) }
+    // What was asked for on the command line may be of any size: nothing of it is read or written here.
+    var messages: (@Sendable () -> String?)?
+    var journalProblem: String?
+    if case .customer(_, true, _) = request {
+      messages = messageLog?.discarding()
       // A recording without its tokens would not replay.
-      if let problem = journal?.discard("customer information is cleared") { problems.append(problem) }
+      journalProblem = journal?.discard("customer information is cleared")
     }
-    let found = problems
-    diagnostics.carryOut(request) { reply in
+    diagnostics.carryOut(request) { [messages, journalProblem] reply in
       var reply = reply
+      let found = [messages?(), journalProblem].compactMap { $0 }
       if case .customer(let lines, let count, let others) = reply {
         reply = .customer(lines: lines, count: count, problems: found + others)
       }

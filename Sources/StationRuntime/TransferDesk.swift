@@ -120,11 +120,12 @@ final class TransferDesk: TransferPort {
       throw Refusal(failure: .storage, text: error.text)
     }
     guard transfer.maxBytes > 0 else { throw Refusal(failure: .storage, text: "the medium has no room for a file") }
-    let order = ChildProcess.Program(
-      path: program, arguments: ["--parent=\(getpid())"], input: order(transfer, location).bytes, files: files,
+    let input = try order(transfer, location)
+    let job = ChildProcess.Program(
+      path: program, arguments: ["--parent=\(getpid())"], input: input.bytes, files: files,
       timeLimit: .seconds(Int64(Self.totalSeconds) + 60))
     do {
-      let child = try ChildProcess(order, on: loop) { [unowned self] line in
+      let child = try ChildProcess(job, on: loop) { [unowned self] line in
         said(id, line, location, tell)
       } onEnd: { [unowned self] code in
         ended(id, code, tell)
@@ -135,8 +136,16 @@ final class TransferDesk: TransferPort {
     }
   }
 
-  private func order(_ transfer: Transfer, _ location: FileLocation) -> JSONValue {
-    let (keys, takesNew) = location.scheme == .sftp ? hosts.keys(of: location) : ([], false)
+  private func order(_ transfer: Transfer, _ location: FileLocation) throws(Refusal) -> JSONValue {
+    var keys: [String] = []
+    var takesNew = false
+    if location.scheme == .sftp {
+      do throws(KnownHosts.Unreadable) {
+        (keys, takesNew) = try hosts.keys(of: location)
+      } catch {
+        throw Refusal(failure: .untrusted, text: error.text)
+      }
+    }
     let roots = Self.rootFiles.compactMap { readFile("\(certificates)/\($0)", limit: Self.rootBytesLimit) }
     let members: KeyValuePairs<String, JSONValue> = [
       "direction": .string(transfer.direction.rawValue), "location": .string(transfer.location),
@@ -154,24 +163,21 @@ final class TransferDesk: TransferPort {
   private func said(
     _ id: Int64, _ line: [UInt8], _ location: FileLocation, _ tell: (TransferEvent) -> Void
   ) {
-    guard let index = active.firstIndex(where: { $0.id == id }), !active[index].isCancelled,
-      let value = try? JSONValue.parse(line, maxDepth: 4)
-    else { return }
-    if let progress = value["progress"], let done = progress["done"]?.intValue {
-      tell(.progress(done: Int64(done), total: progress["total"]?.intValue.map { Int64($0) }))
-    } else if let key = value["hostKey"]?.stringValue {
+    guard let index = active.firstIndex(where: { $0.id == id }), !active[index].isCancelled else { return }
+    switch TransferReport(line: line) {
+    case .progress(let done, let total): tell(.progress(done: done, total: total))
+    case .hostKey(let key):
       let isKept = hosts.take(key, of: location)
       log(.notice, "the SFTP server \(KnownHosts.host(location)) is known from now on by \(key)")
       if !isKept { log(.warning, "\(hosts.takenFile) cannot be written: the host key will be taken again") }
-    } else if let bytes = value["done"]?["bytes"]?.intValue {
-      active[index].result = .done(bytes: Int64(bytes))
-    } else if let failed = value["failed"], let text = failed["text"]?.stringValue {
-      var failure = failed["reason"]?.stringValue.flatMap(TransferFailure.init) ?? .process
-      // Another time there may be more.
+    case .done(let bytes): active[index].result = .done(bytes: bytes)
+    case .failed(let failure, let text):
+      // Another time there may be more room.
       let isShort = failure == .tooLarge && active[index].isBoundByRoom
-      if isShort { failure = .storage }
       active[index].result = .failed(
-        failure, "\(location.loggable): \(text)\(isShort ? ", which is the room that the medium has for it" : "")")
+        isShort ? .storage : failure,
+        "\(location.loggable): \(text)\(isShort ? ", which is the room that the medium has for it" : "")")
+    case nil: break
     }
   }
 

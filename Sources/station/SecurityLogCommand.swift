@@ -67,7 +67,7 @@ struct SecurityLogCommand: ParsableCommand {
       // A window of the log begins anywhere: its first entry says what it follows.
       let first = lines.first.flatMap { try? JSONValue.parse($0) }
       let anchor = SecurityLog.Link(
-        number: Int64((first?["n"]?.intValue ?? 1) - 1), hash: first?["previous"]?.stringValue ?? "")
+        number: Int64(max(1, first?["n"]?.intValue ?? 1) - 1), hash: first?["previous"]?.stringValue ?? "")
       return Contents(lines: lines, anchor: anchor, last: nil)
     }
   }

@@ -304,6 +304,25 @@ async def test_power_cut_during_upload(rig: Rig, retries: int):
     nothing_left(rig)
 
 
+@requirement("N10.FR.01", "N10.FR.06", "N01.FR.10")
+async def test_clearing_ends_an_upload(rig: Rig):
+    """A customer is cleared while the diagnostics log is uploaded: the upload ends for good, and its file goes"""
+    await rig.start()
+    with server(rig) as files:
+        files.pace = 30
+        answer = await get_log(rig, files.url(""), retries=5, retryInterval=1)
+        answer.check({"status": "Accepted"})
+        await status(rig, "Uploading")
+        request = {"requestId": 1, "report": False, "clear": True, "idToken": rig.token.json}
+        (await supported(rig, "CustomerInformation", request)).check({"status": "Accepted"})
+        await status(rig, "UploadFailure")
+        await rig.csms.expect("NotifyCustomerInformation", {"requestId": 1, "seqNo": 0})
+        await rig.csms.expect_none("LogStatusNotification", seconds=2)
+        files.pace = 0
+    await rig.settle()
+    nothing_left(rig)
+
+
 async def test_progress_in_state(rig: Rig):
     """`state` shows the upload while it goes on"""
     await rig.start()

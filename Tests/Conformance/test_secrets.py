@@ -16,10 +16,12 @@ from pathlib import Path
 import pytest
 
 from csms import CallError
+from csms.message import CALLERROR
 from rig import PATIENCE, Rig, not_applicable
 from station_adapter import OurStation, StationFailed
 from test_b_variables import get_variables, set_variables
 from test_station import options, run, station_binary
+from test_wire import exchange
 
 requirement = pytest.mark.requirement
 
@@ -124,7 +126,10 @@ async def test_key_codes_are_in_no_log(rig: Rig):
     """A key code goes to the CSMS and into the ledger, and is in no log, journal, state or export"""
     code, journal = "47110815", rig.folder / "journal.jsonl"
     await rig.start(
-        {"TxCtrlr/TxStartPoint": "Authorized", "OCPPCommCtrlr/MessageAttempts[TransactionEvent]": "1"},
+        {
+            "TxCtrlr/TxStartPoint": "Authorized", "OCPPCommCtrlr/MessageAttempts[TransactionEvent]": "1",
+            "AuthCacheCtrlr/Enabled": "true",
+        },
         arguments=["--journal", str(journal), "--log-level", "trace"],
     )
     assert isinstance(rig.station, OurStation)
@@ -136,11 +141,23 @@ async def test_key_codes_are_in_no_log(rig: Rig):
     async with asyncio.timeout(10 * PATIENCE):
         while not (lost := await rig.station.command("undelivered"))["messages"]:
             await asyncio.sleep(0.05)
+    # What the CSMS asks about it, it is told; a frame that is broken behind it is no way out either.
+    token = {"idToken": code, "type": "KeyCode"}
+    question = {"requestId": 1, "report": True, "clear": False, "idToken": token}
+    (await rig.csms.call("CustomerInformation", question)).check({"status": "Accepted"})
+    told = (await rig.csms.expect("NotifyCustomerInformation"))["data"]
+    assert "Authorization cache" in told and code in told
+    entry = {"idToken": token, "idTokenInfo": {"status": "Accepted"}}
+    listed = {"versionNumber": 1, "updateType": "Full", "localAuthorizationList": [entry]}
+    await rig.settle()
+    answer = await exchange(rig, json.dumps([2, "broken", "SendLocalList", listed])[:-1], ["broken"])
+    assert answer.kind == CALLERROR and code not in answer.raw, answer.raw
     state = json.dumps(await rig.station.state())
     await rig.station.stop()
     outlets = {
         "the log": rig.station.log(),
         "the message log": (rig.folder / "messages.jsonl").read_text(),
+        "the diagnostics log": "".join(path.read_text() for path in (rig.folder / "data" / "logs").iterdir()),
         "the journal": journal.read_text(),
         "the state": state,
         "the undelivered messages": json.dumps(lost),
@@ -149,6 +166,9 @@ async def test_key_codes_are_in_no_log(rig: Rig):
         assert len(text) > 10, f"nothing in {where}"
         assert code not in text, f"the key code is in {where}"
     assert '"type":"KeyCode"' in outlets["the journal"].replace("\\", "")
+    with sqlite3.connect(rig.folder / "data" / "ledger.sqlite") as ledger:
+        cached = ledger.execute("SELECT value FROM record WHERE collection = 'authorizationCache'").fetchall()
+    assert any(code.encode() in bytes(value) for (value,) in cached), "it is in the cache"
     replay = await asyncio.create_subprocess_exec(str(station_binary()), "replay", str(journal))
     assert await replay.wait() == 0, "the journal without it replays all the same"
 

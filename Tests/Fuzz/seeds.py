@@ -1,6 +1,7 @@
 """Writes the seeds of Tests/Fuzz/corpus that can be made from what the project has: run once, and again when messages or
 files change. `Scripts/fuzz --merge` adds what the fuzzer finds. Usage: ../../.venv/bin/python seeds.py (needs openssl)."""
 
+import hashlib
 import json
 import pathlib
 import sqlite3
@@ -156,7 +157,32 @@ def journal() -> None:
          "refused": ["ping", {"send": {"frame": "[]"}}]}}, "at": [1, 2], "clock": "csms", "do": []}))
 
 
+def text() -> None:
+    for number, location in enumerate((
+        "http://host/logs/", "https://me:pass%20word@host:8443/x?sig=abc#part", "ftp://me@[::1]:21/x", "ftpes://u:***1234@h",
+        "sftp://u:p@h:2222/dir/", "ftp://a:b:c@d@e/?@", "http://h?q",
+    )):  # fmt: skip
+        seed("text", f"location-{number}", location)
+    seed("text", "transfer", "\n".join(map(compact, (
+        {"progress": {"done": 10, "total": 20}}, {"hostKey": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5"}, {"done": {"bytes": 20}},
+        {"failed": {"reason": "refused", "text": "530 Login incorrect"}},
+    ))))  # fmt: skip
+    seed("text", "hosts", "host ssh-rsa AAAA\n[host]:2222,other ssh-ed25519 BBBB comment\n@revoked host ssh-rsa CCCC\n|1|a|b ssh-rsa D\n")
+    seed("text", "script", '{"progress":40}\n{"version":"2.0.0","slot":"B","good":false}\n{"error":"no space"}\n')
+    slot = {"state": "booted", "bootname": "A", "boot_status": "good", "slot_status": {"bundle": {"version": "2.0.0"}}}
+    seed("text", "rauc-state", compact({"compatible": "station", "booted": "A", "slots": [{"rootfs.0": slot}]}))
+    seed("text", "rauc-install", " 40% Copying image to rootfs.1\nLastError: Invalid bundle format\nInstalling `/f` failed\n")
+    lines, previous = [], "0" * 64
+    for number in range(1, 4):
+        body = compact({"n": number, "ts": "2026-01-01T00:00:00.000Z", "clock": "csms", "type": "X", "previous": previous})[:-1]
+        previous = hashlib.sha256(body.encode()).hexdigest()
+        lines.append(f'{body},"hash":"{previous}"}}')
+    seed("text", "security-log", "\n".join(lines))
+    seed("text", "security-log-gap", "\n".join((lines[0], lines[2])))
+    seed("text", "security-log-state", "\n".join((compact({"anchor": {"n": 2**63 - 1, "hash": ""}, "toldBreak": "x"}), *lines)))
+
+
 if __name__ == "__main__":
-    for make in (messages, frames, files, certificates, ledger, serial, journal):
+    for make in (messages, frames, files, certificates, ledger, serial, journal, text):
         make()
     print(f"{sum(1 for path in CORPUS.rglob('*') if path.is_file())} seeds in {CORPUS.relative_to(ROOT)}")

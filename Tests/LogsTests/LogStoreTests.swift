@@ -119,11 +119,12 @@ struct LogStoreTests {
     defer { try? FileManager.default.removeItem(at: folder) }
     let store = try store()
     let token = "04A2B3C4"
+    let identifiers = [CustomerIdentifier(token)]
     for start in stride(from: 0, to: 3000, by: 100) {
       store.append((start..<start + 100).map { line($0, $0 % 50 == 0 ? "token \(token.lowercased()), refused" : "") })
     }
     #expect(files.count > 3)
-    let report = store.carryOut(.customer(identifiers: [token], clear: false, limit: 500))
+    let report = store.carryOut(.customer(identifiers: identifiers, clear: false, limit: 500))
     guard case .customer(let lines, let count, let problems) = report else {
       Issue.record("\(report)")
       return
@@ -131,7 +132,7 @@ struct LogStoreTests {
     #expect(count == 60 && !lines.isEmpty && lines.joined().utf8.count <= 500 && problems.isEmpty)
     let before = disk
     #expect(
-      store.carryOut(.customer(identifiers: [token], clear: true, limit: 0))
+      store.carryOut(.customer(identifiers: identifiers, clear: true, limit: 0))
         == .customer(lines: [], count: 60, problems: []))
     for name in files {
       let text = try String(contentsOfFile: "\(folder.path)/logs/\(name)", encoding: .utf8)
@@ -145,7 +146,7 @@ struct LogStoreTests {
     _ = store.carryOut(.prepare(file: "all", .diagnostics(oldest: nil, latest: nil)))
     #expect(try contents("all").count == 3001)
     #expect(
-      store.carryOut(.customer(identifiers: [token], clear: false, limit: 500))
+      store.carryOut(.customer(identifiers: identifiers, clear: false, limit: 500))
         == .customer(lines: [], count: 0, problems: []))
   }
 

@@ -261,6 +261,42 @@ struct CustomerInformationTests {
     bench.wait(seconds: 60)
     #expect(Self.ask(bench, report: true, clear: false) == "Accepted")
     #expect(Self.report(bench).contains("Authorization cache"))
+    // Nor is it done at the next start.
+    #expect(bench.ledger.records[.station]?["customerClear"] == nil)
+    let after = bench.restarted(Self.settings).boot()
+    #expect(!after.logRequests.contains { if case .customer = $0.request { true } else { $0.request == .erase } })
+  }
+
+  /// The CSMS is told of a key code; the journal, which has the request, the work on the logs, the ledger and the report, is not:
+  /// neither by the code nor by the group that it belongs to, nor after a power cut in the middle.
+  /// Proves: C04.FR.04, N09.FR.05
+  @Test func aKeyCodeIsInNoJournal() throws {
+    let code = "47110815"
+    let bench = StationBench(Self.settings)
+    bench.responder = { call in
+      guard call["idToken"] != nil else { return StationBench.accepting(call) }
+      return ["idTokenInfo": ["status": "Accepted", "groupIdToken": ["idToken": "customer-1", "type": "Central"]]]
+    }
+    bench.boot()
+    let token = IdTokenType(idToken: code, type: .keyCode)
+    for _ in 0..<2 { bench.input(.hardware(.token(TokenPresentation(idToken: token, evses: [1])))) }
+    bench.wait(seconds: 60)
+    let byGroup = [JSONMember(name: "customerIdentifier", value: "customer-1")]
+    #expect(Self.ask(bench, report: true, clear: false, byGroup) == "Accepted")
+    #expect(Self.report(bench).contains(code))
+    let byCode = [JSONMember(name: "idToken", value: ["idToken": .string(code), "type": "KeyCode"])]
+    #expect(Self.ask(bench, report: true, clear: false, byCode) == "Accepted")
+    #expect(Self.report(bench).contains(code))
+    bench.logs = { _ in nil }
+    #expect(Self.ask(bench, report: true, clear: true, byCode) == "Accepted")
+    #expect(!String(decoding: bench.journal, as: UTF8.self).contains(code))
+    #expect(try Replay.run(bench.journal).difference == nil)
+    let after = bench.restarted(Self.settings).boot()
+    let work = LogRequest.customer(identifiers: [CustomerIdentifier(code, isKeyCode: true)], clear: true, limit: 0)
+    #expect(after.logRequests.contains { $0.request == work })
+    #expect(after.ledger.records[.station]?["customerClear"] == nil)
+    #expect(!String(decoding: after.journal, as: UTF8.self).contains(code))
+    #expect(try Replay.run(after.journal).difference == nil)
   }
 
   @Test func identifiers() {

@@ -66,6 +66,17 @@ struct FrameSecretsTests {
     #expect(replay.inputs == bench.inputCount)
   }
 
+  /// Frames that bring key codes, and locations of files with a password and a signature.
+  static let codesAndLocations: [String] = [
+    #"[2,"17","SendLocalList",{"versionNumber":1,"updateType":"Full","localAuthorizationList":[{"idToken":{"idToken":"\#(secret)","#
+      + #""type":"KeyCode"},"idTokenInfo":{"status":"Accepted","language1":"en","language2":"de"}}]}]"#,
+    #"[2,"17","RequestStartTransaction",{"idToken":{"type":"KeyCode","idToken":"\#(secret)"},"remoteStartId":1}]"#,
+    #"[2,"17","CustomerInformation",{"requestId":1,"report":true,"clear":false,"idToken":{"idToken":"\#(secret)","type":"KeyCode"}}]"#,
+    #"[2,"17","GetLog",{"logType":"SecurityLog","requestId":1,"log":{"remoteLocation":"ftp://me:\#(secret)@h/x?s=\#(secret)"}}]"#,
+    #"[2,"17","UpdateFirmware",{"requestId":1,"firmware":{"location":"https://me:\#(secret)@h/x?s=\#(secret)","#
+      + #""retrieveDateTime":"2026-01-01T00:00:00Z"}}]"#,
+  ]
+
   // Proves: A01.FR.12
   @Test func proper() throws { try Self.check(Self.frames.map { Array($0.utf8) }) }
 
@@ -83,6 +94,20 @@ struct FrameSecretsTests {
       frame.firstRange(of: $0)
     }
     let kept = names.map { frame.utf8.distance(from: frame.startIndex, to: $0.lowerBound) }.map { ($0 - 1)..<($0 + 26) }
+    try Self.check(Self.damaged(bytes, keeping: kept))
+  }
+
+  /// What is damaged so that it is no JSON any more. What still is one is a message, and tells itself which text is a key code
+  /// or a location.
+  // Proves: C04.FR.04
+  @Test(arguments: FrameSecretsTests.codesAndLocations) func brokenCodesAndLocations(frame: String) throws {
+    let frames = Self.damaged(Array(frame.utf8)).filter { (try? JSONValue.parse($0)) == nil }
+    #expect(frames.count > frame.utf8.count)
+    try Self.check([Array(frame.utf8)] + frames)
+  }
+
+  /// The frame cut at every byte, and with every byte that is not kept left out, doubled, and changed into what JSON is made of.
+  private static func damaged(_ bytes: [UInt8], keeping kept: [Range<Int>] = []) -> [[UInt8]] {
     var frames: [[UInt8]] = []
     for position in bytes.indices {
       frames.append(Array(bytes[..<position]))
@@ -93,6 +118,6 @@ struct FrameSecretsTests {
         frames.append(Array(bytes[..<position] + [other] + bytes[(position + 1)...]))
       }
     }
-    try Self.check(frames)
+    return frames
   }
 }

@@ -61,7 +61,7 @@ struct JournalRoundTripTests {
     let requests: [LogRequest] = [
       .bound(bytes: 7), .prepare(file: "a", .diagnostics(oldest: nil, latest: 5)),
       .prepare(file: "a", .diagnostics(oldest: -5, latest: nil)), .prepare(file: "b", .lines([Array("{}".utf8), []])),
-      .customer(identifiers: ["a", "b"], clear: true, limit: 3), .erase,
+      .customer(identifiers: ["a", CustomerIdentifier("12", isKeyCode: true)], clear: true, limit: 3), .erase,
     ]
     for request in requests {
       let action = Action.logs(id: 3, request)

@@ -5,9 +5,9 @@ import Testing
 
 @Suite("GetLog: every status, in order, over retries, new requests and power cuts")
 struct LogUploadTests {
-  private static let location = "http://127.0.0.1:9/logs/"
+  static let location = "http://127.0.0.1:9/logs/"
 
-  private static func getLog(
+  static func getLog(
     _ bench: StationBench, _ id: Int = 5, type: String = "DiagnosticsLog", location: String = location,
     retries: Int? = nil, interval: Int? = nil, oldest: String? = nil, latest: String? = nil
   ) -> StationBench.Answer? {
@@ -29,17 +29,17 @@ struct LogUploadTests {
         ] + number("retries", retries) + number("retryInterval", interval)))
   }
 
-  private static func statuses(_ bench: StationBench) -> [String] {
+  static func statuses(_ bench: StationBench) -> [String] {
     bench.calls("LogStatusNotification").map { "\($0.text("status") ?? "?") \($0["requestId"]?.intValue ?? -1)" }
   }
 
-  private static func transfers(_ bench: StationBench) -> [(id: Int64, transfer: Transfer)] {
+  static func transfers(_ bench: StationBench) -> [(id: Int64, transfer: Transfer)] {
     bench.actions.compactMap { action in
       if case .transfer(let id, .start(let transfer)) = action { (id, transfer) } else { nil }
     }
   }
 
-  private static func end(_ bench: StationBench, _ result: TransferResult) {
+  static func end(_ bench: StationBench, _ result: TransferResult) {
     guard let last = transfers(bench).last else {
       Issue.record("no transfer")
       return
@@ -47,7 +47,7 @@ struct LogUploadTests {
     bench.input(.transfer(id: last.id, .ended(result)))
   }
 
-  private static func isRemoved(_ file: String, _ bench: StationBench) -> Bool {
+  static func isRemoved(_ file: String, _ bench: StationBench) -> Bool {
     bench.actions.contains { if case .transfer(_, .remove(file)) = $0 { true } else { false } }
   }
 
@@ -258,28 +258,6 @@ struct LogUploadTests {
     #expect(Self.transfers(bench).isEmpty)
     #expect(bench.station.snapshot.logUpload == nil)
     #expect(bench.actions.contains { if case .transfer(_, .remove) = $0 { true } else { false } })
-  }
-
-  /// It is not stored: the CSMS gets an error, and nothing is uploaded behind its back.
-  @Test func failingLedger() {
-    let bench = StationBench().boot()
-    bench.ledgerFails = .medium
-    #expect(Self.getLog(bench) == .error("InternalError"))
-    bench.ledgerFails = nil
-    bench.wait(seconds: 60)
-    #expect(bench.station.snapshot.logUpload == nil || Self.statuses(bench).last?.hasPrefix("Up") == true)
-  }
-
-  /// What is in the upload must not be left behind by a clearing.
-  @Test func customerInformationIsNotClearedDuringAnUpload() {
-    let bench = StationBench().boot()
-    _ = Self.getLog(bench)
-    let request: JSONValue = [
-      "requestId": 1, "report": false, "clear": true, "idToken": ["idToken": "DEADBEEF", "type": "ISO14443"],
-    ]
-    #expect(bench.call("CustomerInformation", request)?.text("status") == "Rejected")
-    Self.end(bench, .done(bytes: 1000))
-    #expect(bench.call("CustomerInformation", request)?.text("status") == "Accepted")
   }
 
   /// No password of a location is in the journal.

@@ -136,6 +136,14 @@ struct SecurityLogTests {
     #expect(after.station.securityLog.problems.isEmpty)
   }
 
+  /// The ledger with one byte changed in the time of an entry.
+  private static func changed(_ ledger: LedgerSnapshot, _ choose: ([String]) -> String?) -> LedgerSnapshot {
+    var ledger = ledger
+    let key = choose((ledger.records[.securityLog] ?? [:]).keys.sorted()) ?? ""
+    ledger.records[.securityLog]?[key]?[20] ^= 1
+    return ledger
+  }
+
   @Test func tamperingIsToldOnceAtTheStart() {
     let bench = StationBench().boot()
     bench.setVariable("SecurityCtrlr", "BasicAuthPassword", "a-new-password-1")
@@ -149,8 +157,55 @@ struct SecurityLogTests {
     }
     #expect(cleared() == 1)
     #expect(!after.station.securityLog.problems.isEmpty)
+    for _ in 0..<2 {
+      after = after.restarted().boot()
+      #expect(cleared() == 0)
+    }
+    // Whoever does it again while the first break is still in the log is told of again, also by one byte.
+    after = StationBench(ledger: Self.changed(after.ledger) { $0.max() }, wall: after.now.wall).boot()
+    #expect(cleared() == 1)
+    ledger = after.ledger
+    let newest = ledger.records[.securityLog]?.keys.max() ?? ""
+    ledger.records[.securityLog]?[newest] = nil
+    after = StationBench(ledger: ledger, wall: after.now.wall).boot()
+    #expect(cleared() == 1)
     after = after.restarted().boot()
     #expect(cleared() == 0)
+  }
+
+  /// Entries that go for new ones are no tampering; once the break has gone with them, the next one counts as the first.
+  @Test func aBreakThatGoesWithTime() {
+    let bound = ["InternalCtrlr/SecurityLogMaxBytes": "4096"]
+    var bench = StationBench(bound).boot()
+    bench.setVariable("SecurityCtrlr", "BasicAuthPassword", "a-new-password-1")
+    var told: [Int] = []
+    func restart(_ ledger: LedgerSnapshot) {
+      bench = StationBench(bound, ledger: ledger, wall: bench.now.wall).boot()
+      told.append(bench.calls("SecurityEventNotification").filter { $0.text("type") == "SecurityLogWasCleared" }.count)
+    }
+    restart(Self.changed(bench.ledger) { $0.min() })
+    for _ in 0..<40 { restart(bench.ledger) }
+    #expect(told == [1] + Array(repeating: 0, count: 40))
+    #expect(bench.station.securityLog.problems.isEmpty)
+    restart(Self.changed(bench.ledger) { $0.max() })
+    #expect(told.last == 1)
+  }
+
+  /// Whatever somebody has written there: it is wrong, and the station starts.
+  @Test(arguments: [
+    "9223372036854775807", "-9223372036854775808", "0", "99999999999999999999", "9007199254740993", "1.5", "x",
+  ]) func numbersThatNoEntryHas(number: String) {
+    let hash = String(repeating: "0", count: 64)
+    let body = #"{"n":\#(number),"ts":"2026-01-01T00:00:00.000Z","type":"X","previous":"\#(hash)""#
+    let line = Array((body + #","hash":"\#(SHA256.hexadecimal(Array(body.utf8)))"}"#).utf8)
+    #expect(!SecurityLog.problems([line, line], after: .beginning).isEmpty)
+    let state = Array(#"{"anchor":{"n":\#(number),"hash":"\#(hash)"},"last":{"n":\#(number),"hash":"\#(hash)"}}"#.utf8)
+    var ledger = LedgerSnapshot()
+    ledger.records[.securityLog] = [number: line, SecurityLog.key(1): line]
+    ledger.records[.station] = ["securityLog": state]
+    let bench = StationBench(ledger: ledger).boot()
+    #expect(!bench.station.securityLog.problems.isEmpty)
+    #expect(Self.entries(bench.ledger).map(\.type).contains("SecurityLogWasCleared"))
   }
 
   @Test func unsetClockIsSaid() {

@@ -283,13 +283,90 @@ import Testing
     let world = World()
     let hosts = KnownHosts(certificates: world.path + "/none", dataDirectory: world.path)
     let location = try #require(FileLocation("sftp://u:p@Files.example:2222/f"))
-    #expect(hosts.keys(of: location) == ([], true))
+    #expect(try hosts.keys(of: location) == ([], true))
     #expect(hosts.take("ssh-ed25519 AAAA", of: location))
-    #expect(hosts.keys(of: location) == (["ssh-ed25519 AAAA"], true))
-    #expect(hosts.keys(of: try #require(FileLocation("sftp://files.example/f"))) == ([], true))
+    #expect(try hosts.keys(of: location) == (["ssh-ed25519 AAAA"], true))
+    #expect(try hosts.keys(of: try #require(FileLocation("sftp://files.example/f"))) == ([], true))
     for number in 0..<KnownHosts.takenLimit {
       #expect(hosts.take("ssh-rsa B", of: try #require(FileLocation("sftp://h\(number)/"))))
     }
-    #expect(hosts.keys(of: location) == ([], true))
+    #expect(try hosts.keys(of: location) == ([], true))
+  }
+
+  /// An administrator's list that is there and cannot be used trusts nobody, whatever was taken before.
+  @Test func keysThatCannotBeReadTrustNobody() throws {
+    let folder = TemporaryFolder()
+    let given = folder.path + "/certs/ssh/known_hosts"
+    let taken = folder.path + "/known_hosts"
+    for name in ["/certs", "/certs/ssh"] { mkdir(folder.path + name, 0o700) }
+    defer { for name in ["/certs/ssh/known_hosts", "/certs/ssh", "/certs"] { remove(folder.path + name) } }
+    let hosts = KnownHosts(certificates: folder.path + "/certs", dataDirectory: folder.path)
+    let location = try #require(FileLocation("sftp://u:p@h/f"))
+    #expect(hosts.take("ssh-ed25519 AAAA", of: location))
+    #expect(try hosts.keys(of: location) == (["ssh-ed25519 AAAA"], true))
+    // No file, too long, a link to nowhere; in place of either.
+    for path in [given, taken] {
+      let makers: [() -> Bool] = [
+        { mkdir(path, 0o700) == 0 }, { replaceFile(path, [UInt8](repeating: 0x20, count: KnownHosts.bytesLimit + 1)) },
+        { symlink("/none/none", path) == 0 },
+      ]
+      for make in makers {
+        remove(path)
+        #expect(make())
+        let error = #expect(throws: KnownHosts.Unreadable.self) { try hosts.keys(of: location) }
+        #expect(error?.text.hasPrefix(path) == true)
+        if path == taken { #expect(!hosts.take("ssh-ed25519 BBBB", of: location)) }
+        remove(path)
+      }
+    }
+    #expect(try hosts.keys(of: location) == ([], true))
+    #expect(replaceFile(given, Array("h ssh-rsa CCCC\n".utf8)))
+    #expect(try hosts.keys(of: location) == (["ssh-rsa CCCC"], false))
+  }
+
+  @Test func keysThatAreTakenStayBelowTheLimit() throws {
+    let folder = TemporaryFolder()
+    let hosts = KnownHosts(certificates: folder.path + "/none", dataDirectory: folder.path)
+    let key = "ssh-rsa " + String(repeating: "A", count: 8000)
+    for number in 0..<60 { #expect(hosts.take(key, of: try #require(FileLocation("sftp://h\(number)/")))) }
+    #expect(try hosts.keys(of: try #require(FileLocation("sftp://h59/"))).keys == [key])
+    #expect(try hosts.keys(of: try #require(FileLocation("sftp://h0/"))).keys == [])
+  }
+
+  @Test func withUnreadableKeysNothingIsStarted() async throws {
+    let world = World()
+    let program = world.program("echo '{\"done\":{\"bytes\":1}}'")
+    let path = world.path
+    mkdir(path + "/known_hosts", 0o700)
+    defer { rmdir(path + "/known_hosts") }
+    let transfer = Transfer(kind: .log, direction: .upload, location: "sftp://u:p@h/", file: "f", maxBytes: 1000)
+    let event: TransferEvent = try await world.onLoop { loop, promise in
+      let desk = TransferDesk(program: program, dataDirectory: path, certificates: path, on: loop) { _, _ in }
+      desk.carryOut(1, .start(transfer)) { event in
+        promise.succeed(event)
+        _ = desk
+      }
+    }
+    guard case .ended(.failed(.untrusted, let text)) = event else {
+      Issue.record("\(event)")
+      return
+    }
+    #expect(text.contains("known_hosts"))
+  }
+
+  /// The process reads what servers send: nothing that it says is taken for granted.
+  @Test func linesOfATransfer() {
+    func read(_ text: String) -> TransferReport? { TransferReport(line: Array(text.utf8)) }
+    #expect(read(#"{"progress":{"done":1,"total":2}}"#) == .progress(done: 1, total: 2))
+    #expect(read(#"{"progress":{"done":1,"total":-2}}"#) == .progress(done: 1, total: nil))
+    #expect(read(#"{"done":{"bytes":0}}"#) == .done(bytes: 0))
+    #expect(read(#"{"hostKey":"ssh-rsa AAAA"}"#) == .hostKey("ssh-rsa AAAA"))
+    #expect(read(#"{"failed":{"reason":"refused","text":"x"}}"#) == .failed(.refused, "x"))
+    #expect(read(#"{"failed":{"reason":"strange","text":"x"}}"#) == .failed(.process, "x"))
+    for none in [
+      "", "{}", "[", #"{"progress":{"done":-1}}"#, #"{"done":{"bytes":-1}}"#, #"{"done":{"bytes":1e99}}"#,
+      #"{"failed":{"reason":"refused"}}"#, #"{"hostKey":"ssh-rsa"}"#, #"{"hostKey":"ssh-rsa A\nother ssh-rsa B"}"#,
+      #"{"hostKey":"ssh-rsa  A"}"#, #"{"hostKey":"ssh-rsa A b"}"#, #"{"hostKey":" A"}"#,
+    ] { #expect(read(none) == nil, "\(none)") }
   }
 }

@@ -232,6 +232,9 @@ struct LogTests {
     #expect(String(decoding: buffer.prefix(count), as: UTF8.self) == "one\ntwo\n")
     #expect(throws: LogFileError.self) { try LogFile(path: folder.path) }
 
+    // Nothing that has gone into one can be taken back.
+    #expect(try LogFile(path: "/dev/null").discarding()()?.contains("no regular file") == true)
+
     // A device that is always full.
     let full = try LogFile(path: "/dev/full")
     full.append([0x78])

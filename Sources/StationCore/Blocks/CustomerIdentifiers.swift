@@ -1,6 +1,34 @@
 import OCPP
 
-/// The texts by which a customer is known: a token's identifier, or a customer identifier of the CSMS' own.
+/// A text by which a customer is known: a token's identifier, or a customer identifier of the CSMS' own.
+public struct CustomerIdentifier: Hashable, Sendable, ExpressibleByStringLiteral {
+  public var text: String
+  /// It is in no log and no journal (C04.FR.04).
+  public var isKeyCode: Bool
+
+  public init(_ text: String, isKeyCode: Bool = false) {
+    self.text = text
+    self.isKeyCode = isKeyCode
+  }
+
+  public init(stringLiteral text: String) { self.init(text) }
+
+  init(_ token: IdTokenType) { self.init(token.idToken, isKeyCode: token.type == .keyCode) }
+
+  /// A key code is written as the token that it is, so that a journal hides it as it hides every other one.
+  var json: JSONValue {
+    isKeyCode
+      ? .members(["idToken": .string(text), "type": .string(IdTokenEnumType.keyCode.rawValue)]) : .string(text)
+  }
+
+  /// Reads what `json` gives.
+  init?(json: JSONValue) {
+    guard let text = json.stringValue ?? json["idToken"]?.stringValue else { return nil }
+    self.init(text, isKeyCode: json.stringValue == nil)
+  }
+}
+
+/// The texts by which a customer is known.
 ///
 /// A value is about the customer when one of its strings is such a text, whatever the case of its letters (identifiers do not
 /// regard it), or when a longer one, as free text is, holds one of four characters or more as a word.
@@ -12,7 +40,9 @@ public struct CustomerIdentifiers: Sendable {
   /// What stands where an identifier was.
   public static let blot = "***"
 
-  public init(_ texts: [String]) { self.texts = texts.map(Self.folded).filter { !$0.isEmpty } }
+  public init(_ identifiers: [CustomerIdentifier]) {
+    texts = identifiers.map { Self.folded($0.text) }.filter { !$0.isEmpty }
+  }
 
   public var isEmpty: Bool { texts.isEmpty }
 

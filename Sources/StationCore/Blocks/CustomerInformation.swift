@@ -13,7 +13,7 @@ struct CustomerRequest: Hashable, Sendable {
   var isClear: Bool
   /// The connection that it came on: the report is for no other.
   var generation: Int
-  var identifiers: [String]
+  var identifiers: [CustomerIdentifier]
   /// What the core found, one line each.
   var findings: [String]
   /// What is kept until it is delivered: one line, or empty.
@@ -51,27 +51,30 @@ extension Station {
     }
     if request.clear {
       guard !storage.isFailing else { return finish(.rejected, "InternalError", "nothing can be stored now") }
-      guard logs.upload == nil, !logs.isPreparing else {
-        return finish(.rejected, "InternalError", "a log is being uploaded, which may hold what is to be cleared")
+      guard !logs.isPreparing else {
+        return finish(.rejected, "InternalError", "a log is being put together, which may hold what is to be cleared")
       }
     }
     // No contract certificate is ever stored, so nothing is known by one.
-    let texts = [request.idToken?.idToken, request.customerIdentifier].compactMap { $0 }
-    let identifiers = CustomerIdentifiers(texts)
+    let known =
+      request.idToken.map { [CustomerIdentifier($0)] } ?? request.customerIdentifier.map { [CustomerIdentifier($0)] }
+      ?? []
+    let identifiers = CustomerIdentifiers(known)
     var work = CustomerRequest(
       requestId: request.requestId, isReport: request.report, isClear: request.clear,
-      generation: connection.generation, identifiers: texts, findings: findings(of: identifiers),
+      generation: connection.generation, identifiers: known, findings: findings(of: identifiers),
       kept: kept(of: identifiers))
     if !request.report { work.findings = [] }
     if request.clear {
       clear(identifiers, call)
-      logs.clearBegins(texts)
+      endUploadForClearing(call)
+      logs.clearBegins(known)
       persistStation(.customerClear)
     }
     answer(call, CustomerInformationResponse(status: .accepted))
     ask(
       .customer(
-        identifiers: texts, clear: request.clear, limit: request.report ? CustomerRequest.limit : 0),
+        identifiers: known, clear: request.clear, limit: request.report ? CustomerRequest.limit : 0),
       .customer(work))
   }
 
@@ -119,7 +122,7 @@ extension Station {
   }
 
   private mutating func clear(_ identifiers: CustomerIdentifiers, _ call: IncomingCall) {
-    rememberUndo(call, .customer(authorizationCache, undelivered))
+    rememberUndo(call, .customer(authorizationCache, undelivered, logs))
     let keys = authorizationCache.entries.keys.sorted().filter { key in
       authorizationCache.record(key).flatMap { try? JSONValue.parse($0) }.map(identifiers.isIn) == true
     }
@@ -160,7 +163,7 @@ extension Station {
 
   /// What was cleared in the ledger is gone from the logs too, or that will be tried again at the next start. Last of all the
   /// ledger forgets of whom that was.
-  mutating func clearEnded(_ identifiers: [String], _ reply: LogReply, for request: CustomerRequest?) {
+  mutating func clearEnded(_ identifiers: [CustomerIdentifier], _ reply: LogReply, for request: CustomerRequest?) {
     if case .customer(_, _, let problems) = reply, problems.isEmpty {
       logs.clearEnded(identifiers)
       persistStation(.customerClear)

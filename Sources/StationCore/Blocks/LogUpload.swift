@@ -24,11 +24,17 @@ struct LogUpload: Hashable, Sendable {
   var isFirst = true
   /// When the last attempt began, monotonic.
   var startedAt: Int64 = 0
+  /// While the CSMS is away the next attempt waits for it until then, monotonic; `nil`: it does not wait.
+  var waitsUntil: Int64?
 
   /// Attempts and interval are limited, so that no upload goes on for ever.
   static let attemptsLimit = 100
   static let bytesLimit: Int64 = 64 << 20
   static let intervalLimit = 86_400
+  /// Where the CSMS leaves the interval to the station, seconds.
+  static let ownInterval = 60
+  /// How long an attempt waits for the CSMS, milliseconds; then it is made anyway.
+  static let offlineWait: Int64 = 600_000
 
   var json: JSONValue {
     .members([
@@ -79,7 +85,7 @@ extension Station {
       return reject("InvalidValue", "oldestTimestamp is after latestTimestamp")
     }
     let attempts = 1 + min(max(request.retries ?? 0, 0), LogUpload.attemptsLimit)
-    let interval = Int64(min(max(request.retryInterval ?? 0, 0), LogUpload.intervalLimit)) * 1000
+    let interval = Int64(min(max(request.retryInterval ?? LogUpload.ownInterval, 0), LogUpload.intervalLimit)) * 1000
     let upload = LogUpload(
       requestId: request.requestId, type: request.logType, location: location,
       file: logFileName(request.logType, request.requestId), attempts: attempts, interval: interval)
@@ -127,6 +133,7 @@ extension Station {
         return removeTransferFile(upload.file)
       }
       let isReplacing = logs.upload != nil
+      rememberLogUpload(caller.call)
       answer(
         caller.call, GetLogResponse(status: isReplacing ? .acceptedCanceled : .accepted, filename: upload.file))
       if isReplacing { finishLogUpload(.acceptedCanceled) }  // N01.FR.12, N01.FR.20
@@ -138,15 +145,23 @@ extension Station {
     }
   }
 
-  /// After a start: an upload that a restart or a power cut has interrupted.
+  /// The CSMS is there again: an attempt that waits for it begins.
   mutating func resumeLogUpload() {
-    if logs.upload != nil { startLogUpload() }
+    if logs.upload?.waitsUntil != nil { startLogUpload() }
   }
 
-  /// Begins the next attempt, or says that there is none.
+  /// Begins the next attempt, or says that there is none. Attempts are few: one that would be made while the CSMS is away, and
+  /// with it most likely the way to the file server, waits for it, but not for ever.
   mutating func startLogUpload() {
     guard var upload = logs.upload, !upload.isUploading else { return }
     guard upload.attemptsLeft > 0 else { return finishLogUpload(.uploadFailure) }
+    if !isOnline, now.monotonic < upload.waitsUntil ?? .max {
+      let until = upload.waitsUntil ?? now.monotonic + LogUpload.offlineWait
+      logs.upload?.waitsUntil = until
+      return emit(.setTimer(.logUpload, at: until))
+    }
+    if upload.waitsUntil != nil { stopTimer(.logUpload) }
+    upload.waitsUntil = nil
     startTransfer(
       Transfer(
         kind: .log, direction: .upload, location: upload.location, file: upload.file, resumes: !upload.isFirst,
@@ -177,7 +192,41 @@ extension Station {
       }
     guard upload.attemptsLeft > 0 else { return finishLogUpload(failure) }
     tellLogStatus(failure)  // N01.FR.10
+    scheduleLogUpload(upload)
+  }
+
+  private mutating func scheduleLogUpload(_ upload: LogUpload) {
     emit(.setTimer(.logUpload, at: max(now.monotonic + 1000, upload.startedAt + upload.interval)))
+  }
+
+  /// What is being uploaded may hold what is to be cleared: it ends, and its file goes. The security log never holds any.
+  mutating func endUploadForClearing(_ call: IncomingCall) {
+    guard let upload = logs.upload, upload.type != .securityLog else { return }
+    rememberLogUpload(call)
+    log(.notice, "log \(upload.file) not uploaded: a customer is cleared, who may be in it")
+    finishLogUpload(.uploadFailure)
+  }
+
+  private mutating func rememberLogUpload(_ call: IncomingCall) {
+    rememberUndo(call, .logUpload(logs.upload, transfers.active[.log], firstMessage: outbox.nextID))
+  }
+
+  /// The answer did not leave: nothing was begun or ended, and nothing of it is told. The transfer that was to be cancelled
+  /// goes on, or has ended since.
+  mutating func undoLogUpload(_ before: LogUpload?, _ transfer: Transfers.Active?, firstMessage: Int64) {
+    let told = outbox.messages.map(\.queued).filter { message in
+      message.id >= firstMessage && message.action == LogStatusNotificationRequest.action
+    }
+    for message in told { drop(message.id) }
+    stopTimer(.logUpload)
+    logs.upload = before
+    transfers.active[.log] = transfer
+    if let transfer, let ended = transfers.unheard, ended.id == transfer.id {
+      transferTold(transfer.id, .ended(ended.result))
+    } else if let before, !before.isUploading {
+      logs.upload?.waitsUntil = nil
+      scheduleLogUpload(before)
+    }
   }
 
   /// The last status of the upload; nothing of it is left.

@@ -11,7 +11,7 @@ struct Logs: Sendable {
   enum Work: Hashable, Sendable {
     case bound
     /// What a power cut or a failure has left.
-    case clearAgain([String])
+    case clearAgain([CustomerIdentifier])
     /// The last step of clearing; the request that is to be answered then, with what the logs have said.
     case erase(CustomerRequest?, LogReply)
     case prepare(Caller, LogUpload)
@@ -23,7 +23,7 @@ struct Logs: Sendable {
   var upload: LogUpload?
   /// Identifiers that were cleared in the ledger, and of which it is not known yet that the logs are rid of them. In the
   /// ledger, so that a power cut leaves nothing half cleared.
-  private(set) var unfinishedClears: [String] = []
+  private(set) var unfinishedClears: [CustomerIdentifier] = []
   /// What was deleted, the identifiers above at the last, is not yet overwritten on the medium.
   var owesErasure = false
 
@@ -37,22 +37,30 @@ struct Logs: Sendable {
   init(restoring records: [String: [UInt8]]) {
     upload = records[StationRecord.logUpload.rawValue].flatMap { LogUpload(record: $0) }
     let clears = records[StationRecord.customerClear.rawValue].flatMap { try? JSONValue.parse($0) }
-    unfinishedClears = clears?.arrayValue?.compactMap(\.stringValue) ?? []
+    unfinishedClears = clears?.arrayValue?.compactMap { CustomerIdentifier(json: $0) } ?? []
     owesErasure = clears != nil
   }
 
   var clearRecord: [UInt8]? {
-    !owesErasure ? nil : JSONValue.array(unfinishedClears.map { .string($0) }).bytes
+    !owesErasure ? nil : JSONValue.array(unfinishedClears.map(\.json)).bytes
   }
 
-  mutating func clearBegins(_ identifiers: [String]) {
+  mutating func clearBegins(_ identifiers: [CustomerIdentifier]) {
     unfinishedClears.removeAll { identifiers.contains($0) }
     unfinishedClears += identifiers
     owesErasure = true
     unfinishedClears.removeFirst(max(0, unfinishedClears.count - Self.clearsLimit))
   }
 
-  mutating func clearEnded(_ identifiers: [String]) { unfinishedClears.removeAll { identifiers.contains($0) } }
+  mutating func clearEnded(_ identifiers: [CustomerIdentifier]) {
+    unfinishedClears.removeAll { identifiers.contains($0) }
+  }
+
+  /// What has begun since was not stored.
+  mutating func clearRefused(_ before: Logs) {
+    unfinishedClears = before.unfinishedClears
+    owesErasure = before.owesErasure
+  }
 
   mutating func begin(_ work: Work) -> Int64 {
     defer { nextID += 1 }

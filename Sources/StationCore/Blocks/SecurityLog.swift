@@ -29,7 +29,9 @@ public struct SecurityLog: Sendable {
 
     /// Reads what `json` gives.
     public init?(_ json: JSONValue?) {
-      guard let number = json?["n"]?.intValue, let hash = json?["hash"]?.stringValue else { return nil }
+      guard let number = json?["n"]?.intValue, number == 0 || SecurityLog.numbers.contains(Int64(number)),
+        let hash = json?["hash"]?.stringValue
+      else { return nil }
       self.init(number: Int64(number), hash: hash)
     }
   }
@@ -37,6 +39,8 @@ public struct SecurityLog: Sendable {
   /// Bound in bytes where the device model gives none, and the least that there is.
   static let defaultBytes = 128 << 10
   static let leastBytes = 4 << 10
+  /// An entry's number. Somebody else may write anything.
+  static let numbers: ClosedRange<Int64> = 1...(1 << 53)
   /// Characters of an entry's info.
   static let infoLimit = 255
 
@@ -47,14 +51,15 @@ public struct SecurityLog: Sendable {
   /// Oldest first, with their numbers.
   private var entries: [(number: Int64, line: [UInt8])] = []
   private(set) var bytes = 0
-  /// What was wrong with it at the start was told the CSMS.
-  var isBreakTold = false
+  /// Hash of all entries (`digest`) while something is wrong with them that the CSMS was told: as long as they are these, there
+  /// is nothing new to tell. `nil` while the chain holds.
+  private(set) var toldBreak: String?
 
   public init() {}
 
   init(restoring records: [String: [UInt8]], state: JSONValue?) {
     for (key, line) in records.sorted(by: { $0.key < $1.key }) {
-      guard let number = Int64(key) else { continue }
+      guard let number = Int64(key), Self.numbers.contains(number), Self.key(number) == key else { continue }
       entries.append((number, line))
       bytes += line.count
     }
@@ -66,7 +71,7 @@ public struct SecurityLog: Sendable {
     if let newest = entries.last, newest.number > last.number {
       last = Link(number: newest.number, hash: Self.hash(of: newest.line) ?? "")
     }
-    isBreakTold = state?["isBreakTold"] == true
+    toldBreak = state?["toldBreak"]?.stringValue
   }
 
   /// The lines of the entries, oldest first, without line feeds.
@@ -74,10 +79,17 @@ public struct SecurityLog: Sendable {
 
   /// What is kept beside the entries.
   var state: JSONValue {
-    .object([
-      JSONMember(name: "anchor", value: anchor.json), JSONMember(name: "last", value: last.json),
-      JSONMember(name: "isBreakTold", value: .bool(isBreakTold)),
-    ])
+    .members(["anchor": anchor.json, "last": last.json, "toldBreak": toldBreak.map { .string($0) }])
+  }
+
+  /// Of all entries as they are.
+  private var digest: String { SHA256.hexadecimal(Array(lines.joined(separator: [0x0A]))) }
+
+  /// What is wrong now is told, or nothing is wrong any more. False when that was known.
+  mutating func noticeBreak(_ isBroken: Bool) -> Bool {
+    let digest = isBroken ? self.digest : nil
+    defer { toldBreak = digest }
+    return toldBreak != digest
   }
 
   static func key(_ number: Int64) -> String { LedgerCollection.key(number) }
@@ -116,6 +128,7 @@ public struct SecurityLog: Sendable {
       count += 1
     }
     entries.removeFirst(count)
+    if toldBreak != nil { toldBreak = digest }
     return (Self.key(number), gone)
   }
 
@@ -128,7 +141,7 @@ public struct SecurityLog: Sendable {
     var before = anchor
     for (index, line) in lines.enumerated() where problems.count < 10 {
       guard let (body, hash) = parts(of: line), let json = try? JSONValue.parse(line, maxDepth: 4),
-        let number = json["n"]?.intValue
+        let number = json["n"]?.intValue, numbers.contains(Int64(number))
       else {
         problems.append("line \(index + 1) is no entry of a security log")
         continue
@@ -190,16 +203,12 @@ extension Station {
   /// Looked at when the station starts: somebody may have had the medium in his hands, or it was damaged.
   mutating func verifySecurityLog() {
     let problems = securityLog.problems
-    guard let first = problems.first else {
-      if securityLog.isBreakTold {
-        securityLog.isBreakTold = false
-        persistStation(.securityLog)
-      }
-      return
-    }
     for problem in problems { log(.error, "security log: \(problem)") }
-    guard !securityLog.isBreakTold else { return }
-    securityLog.isBreakTold = true
-    securityEvent("SecurityLogWasCleared", first)
+    guard securityLog.noticeBreak(!problems.isEmpty) else { return }
+    if let first = problems.first {
+      securityEvent("SecurityLogWasCleared", first)
+    } else {
+      persistStation(.securityLog)
+    }
   }
 }

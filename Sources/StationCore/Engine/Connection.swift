@@ -178,6 +178,7 @@ extension Station {
     let wasOffline = connection.offlineSince
     connection.offlineSince = nil
     cameOnline(offlineFor: wasOffline.map { now.monotonic - $0 })
+    resumeLogUpload()
   }
 
   private mutating func linkDown(_ reason: LinkDownReason) {

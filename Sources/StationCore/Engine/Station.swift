@@ -210,7 +210,7 @@ public struct Station: Sendable {
     startResumeTimers()
     startMonitors()
     scheduleAlignedData()
-    resumeLogUpload()
+    startLogUpload()
     clearAgain()
     askWhatRuns()
     connect()

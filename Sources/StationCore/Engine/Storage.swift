@@ -26,7 +26,10 @@ struct Storage: Sendable {
     case availability(key: String, operative: Bool)
     case cache(AuthorizationCache)
     case localList(LocalAuthorizationList)
-    case customer(AuthorizationCache, Undelivered)
+    /// What the logs owe of clearing is taken back too.
+    case customer(AuthorizationCache, Undelivered, Logs)
+    /// The upload that was under way, its transfer, and the first message that may tell of what was not stored.
+    case logUpload(LogUpload?, Transfers.Active?, firstMessage: Int64)
     case monitoring(Monitoring.Undo)
     /// The update that was under way, and what had been told.
     case firmware(FirmwareUpdate?, last: FirmwareManagement.Told?)
@@ -205,10 +208,13 @@ extension Station {
     case .localList(let before):
       localList = before
       updateListVariables()
-    case .customer(let before, let given):
+    case .customer(let before, let given, let owed):
       authorizationCache = before
       initializeCacheVariables()
       undelivered = given
+      logs.clearRefused(owed)
+    case .logUpload(let before, let transfer, let firstMessage):
+      undoLogUpload(before, transfer, firstMessage: firstMessage)
     case .monitoring(let undo):
       monitoring.take(back: undo)
       watchMonitored()

@@ -10,6 +10,8 @@ struct Transfers: Sendable {
   }
 
   var active: [Transfer.Kind: Active] = [:]
+  /// How the last one ended that was to be cancelled: the cancelling may turn out to have been refused.
+  var unheard: (id: Int64, result: TransferResult)?
   private var nextID: Int64 = 1
 
   mutating func begin(_ kind: Transfer.Kind) -> Int64 {
@@ -37,7 +39,10 @@ extension Station {
   mutating func tidyTransferFiles() { emit(.transfer(id: 0, .keepOnly(transferFilesInUse))) }
 
   mutating func transferTold(_ id: Int64, _ event: TransferEvent) {
-    guard let (kind, active) = transfers.active.first(where: { $0.value.id == id }) else { return }
+    guard let (kind, active) = transfers.active.first(where: { $0.value.id == id }) else {
+      if case .ended(let result) = event { transfers.unheard = (id, result) }
+      return
+    }
     switch event {
     case .progress(let done, let total):
       transfers.active[kind] = Transfers.Active(id: active.id, done: done, total: total)

@@ -3,7 +3,7 @@ import OCPP
 /// The frames of the CSMS without their secrets.
 ///
 /// In a frame that is what it should be, each secret gives way to its marker where it stands, and nothing else changes, so
-/// that a replay takes it as it was taken. In one that names a secret and is broken, or is no proper SetVariables or
+/// that a replay takes it as it was taken. In one that names a secret or a token and is broken, or is no proper SetVariables or
 /// SetNetworkProfile, nobody knows where the secret is: every text in it goes that is not a word of those messages, byte by
 /// byte, so that it is as broken as before. The message id and the action stay: the answer repeats them.
 public struct FrameSecrets {
@@ -186,7 +186,8 @@ public struct FrameSecrets {
     }
   }
 
-  /// Members and enumerations of SetVariables and SetNetworkProfile: what decides how a broken one is broken.
+  /// Members and enumerations of SetVariables and SetNetworkProfile, and of those that bring tokens: what decides how a broken
+  /// one is broken.
   private static let words: Set<String> = [
     "setVariableData", "attributeType", "attributeValue", "component", "variable", "evse", "connectorId", "id", "name",
     "instance", "customData", "vendorId", "configurationSlot", "connectionData", "apn", "apnAuthentication",
@@ -197,5 +198,12 @@ public struct FrameSecrets {
     "Actual", "Target", "MinSet", "MaxSet", "JSON", "SOAP", "OCPP12", "OCPP15", "OCPP16", "OCPP20", "OCPP201", "OCPP21",
     "Wired0", "Wired1", "Wired2", "Wired3", "Wireless0", "Wireless1", "Wireless2", "Wireless3", "Any", "CHAP", "NONE",
     "PAP", "AUTO", "IKEv2", "IPSec", "L2TP", "PPTP", "SetVariables", "SetNetworkProfile",
+    "SendLocalList", "localAuthorizationList", "updateType", "versionNumber", "Full", "Differential", "idToken",
+    "idTokenInfo", "groupIdToken", "additionalInfo", "additionalIdToken", "status", "cacheExpiryDateTime",
+    "chargingPriority", "language1", "language2", "evseId", "personalMessage", "format", "language", "content",
+    "RequestStartTransaction", "remoteStartId", "CustomerInformation", "requestId", "report", "clear",
+    "customerIdentifier", "Central", "eMAID", "ISO14443", "ISO15693", "KeyCode", "Local", "MacAddress",
+    "NoAuthorization", "Accepted", "Blocked", "ConcurrentTx", "Expired", "Invalid", "NoCredit", "NotAllowedTypeEVSE",
+    "NotAtThisLocation", "NotAtThisTime", "Unknown",
   ]
 }

@@ -14,7 +14,7 @@ extension LogRequest {
     case .customer(let identifiers, let clear, let limit):
       .tagged(
         "customer",
-        ["identifiers": .array(identifiers.map { .string($0) }), "clear": .bool(clear), "limit": .int(limit)])
+        ["identifiers": .array(identifiers.map(\.json)), "clear": .bool(clear), "limit": .int(limit)])
     case .erase: "erase"
     }
   }
@@ -39,7 +39,8 @@ extension LogRequest {
       }
     case "customer":
       self = .customer(
-        identifiers: try fields.strings("identifiers"), clear: try fields.bool("clear"), limit: try fields.int("limit"))
+        identifiers: try fields.all("identifiers", "identifiers of customers") { CustomerIdentifier(json: $0) },
+        clear: try fields.bool("clear"), limit: try fields.int("limit"))
     default: throw tagged.unknown()
     }
   }
@@ -80,9 +81,15 @@ extension LogReply {
 
 extension JournalFields {
   fileprivate func strings(_ name: String) throws(JournalError) -> [String] {
+    try all(name, "texts") { $0.stringValue }
+  }
+
+  fileprivate func all<T>(_ name: String, _ expected: String, _ read: (JSONValue) -> T?) throws(JournalError) -> [T] {
     let values = try array(name)
-    let texts = values.compactMap(\.stringValue)
-    guard texts.count == values.count else { throw JournalError("\(place).\(name): expected an array of texts") }
-    return texts
+    let result = values.compactMap(read)
+    guard result.count == values.count else {
+      throw JournalError("\(place).\(name): expected an array of \(expected)")
+    }
+    return result
   }
 }

@@ -69,6 +69,7 @@ enum JournalSecret {
     case .connect(var request):
       request.basicAuthPassword = request.basicAuthPassword.map(marker)
       return .connect(request)
+    case .send(let frame): return .send(FramePrivacy.redacted(frame))
     case .transfer(let id, let request): return .transfer(id: id, transfer(request))
     case .commit(let writes):
       return .commit(

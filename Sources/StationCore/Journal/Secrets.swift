@@ -25,12 +25,12 @@ public enum Secrets {
   }
 
   /// Text that cannot be read, or is no proper message, may hold a secret: it names one, or may do so in escapes, or is what is
-  /// left of a message that sets something.
+  /// left of a message that sets something, or names a token, which may be a key code (C04.FR.04).
   public static func mayBe(in text: String) -> Bool {
     let text = text.lowercased()
     return [
       "password", "simpin", "networkconnectionprofiles", "vpnkey", "\"key\"", "\\u", "setvar", "attributeval",
-      "setnetwork", "connectiondata", "location\"",
+      "setnetwork", "connectiondata", "location\"", "keycode", "\"idtoken\"",
     ].contains { text.contains($0) }
   }
 

@@ -10,8 +10,8 @@ public enum LogRequest: Hashable, Sendable {
   case prepare(file: String, LogContents)
   /// What is on the medium about a customer that has one of these identifiers, in the diagnostics log: at most `limit`
   /// bytes of it, oldest first. With `clear` the identifiers are blotted out there, and recordings that were asked for
-  /// on the command line are cleaned (of frames) or removed (of inputs). Answers `customer`.
-  case customer(identifiers: [String], clear: Bool, limit: Int)
+  /// on the command line are emptied (of frames) or end (of inputs). Answers `customer`.
+  case customer(identifiers: [CustomerIdentifier], clear: Bool, limit: Int)
   /// Overwrites on the medium what the ledger has deleted. Answers `done` or `failed`.
   case erase
 }

@@ -30,7 +30,7 @@ private func runDriver(
 private let targets: [String: @Sendable ([UInt8]) -> Void] = [
   "frame": fuzzFrame, "message": fuzzMessage, "handshake": fuzzHandshake, "certificate": fuzzCertificate,
   "devicemodel": fuzzDeviceModel, "control": fuzzControl, "station": fuzzStation, "journal": fuzzJournal,
-  "ledger": fuzzLedger, "serial": fuzzSerial,
+  "ledger": fuzzLedger, "serial": fuzzSerial, "text": fuzzText,
 ]
 
 private let target: @Sendable ([UInt8]) -> Void = {
