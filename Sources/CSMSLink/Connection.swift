@@ -1,3 +1,4 @@
+import Certificates
 import NIOCore
 import NIOPosix
 import NIOWebSocket

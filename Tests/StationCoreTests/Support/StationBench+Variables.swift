@@ -1,5 +1,6 @@
 import DeviceModel
 import Foundation
+import OCPP
 import Testing
 
 extension StationBench {
