@@ -162,6 +162,8 @@ class Rig:
                 certificates=dict(certificates or {}),
             )
         )
+        for csms in self.csmses:
+            csms.power_cuts = self.station.power_cuts
         self._started = True
         await self.station.start()
         if booted:
@@ -174,6 +176,7 @@ class Rig:
     async def another_csms(self, front: Front = None) -> Csms:
         """A second CSMS, on another port, that knows the same passwords; its conversation counts in the verdict too."""
         csms = Csms(passwords=self.csms.passwords, patience=self.csms.patience)
+        csms.power_cuts = self.csms.power_cuts
         await csms.start(front=front)
         self.csmses.append(csms)
         return csms

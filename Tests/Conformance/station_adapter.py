@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +52,8 @@ class StationAdapter(ABC):
 
     def __init__(self, launch: Launch):
         self.launch = launch
+        #: When the power was cut, by the monotonic clock.
+        self.power_cuts: list[float] = []
 
     # What this station can do. A test that needs what is missing is not applicable.
 
@@ -317,6 +320,7 @@ class OurStation(StationAdapter):
 
     async def kill(self) -> None:
         if process := self._leave():
+            self.power_cuts.append(time.monotonic())
             process.kill()
             await process.wait()
         await self._hang_up()

@@ -80,10 +80,10 @@ async def charging(rig, charger):
 
 
 def register(event, context=None):
-    """The import register in an event's meter values, Wh."""
+    """The import register in an event's meter values, of all phases together, Wh."""
     found = [sample["value"] for value in event.payload.get("meterValue", []) for sample in value["sampledValue"]
              if sample.get("measurand", "Energy.Active.Import.Register") == "Energy.Active.Import.Register"
-             and context in (None, sample.get("context"))]
+             and "phase" not in sample and context in (None, sample.get("context"))]
     return float(found[-1]) if found else None
 
 

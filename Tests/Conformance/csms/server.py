@@ -23,6 +23,9 @@ from .message import CALL, CALLERROR, CALLRESULT, Message, Where
 from .record import LIMIT, Entry, Event, Record
 from .transactions import Transaction, transactions
 
+#: The medium of a station has what it did with an answer, seconds: it writes at once, but not before it sends.
+ANSWER_ON_MEDIUM_SECONDS = 1.0
+
 #: How a CSMS can treat a connection attempt, beside an HTTP status code.
 ACCEPT, RESET, NO_SUBPROTOCOL = "accept", "reset", "no-subprotocol"
 
@@ -83,6 +86,8 @@ class Csms:
         self._answers: dict[str, Any] = {}
         self._once: dict[str, deque[Any]] = {}
         self._ids: dict[tuple[str, str], Message] = {}
+        #: When the station's power was cut, by the monotonic clock; the rig's list.
+        self.power_cuts: list[float] = []
 
     # Life
 
@@ -234,7 +239,8 @@ class Csms:
         """False if the station used this message id before, on any connection, for anything but this same message.
 
         A retry may keep its id (Part 4, 4.1.4 with its erratum): without an answer, after a CALLERROR, or on another
-        connection when the answer may have been lost with the first, as this was the last call on it.
+        connection when the answer may have been lost with the first: this was the last call on it, or the power failed before
+        the answer was on the station's medium.
         """
         first = self._ids.setdefault((station, message.id or ""), message)
         if len(self._ids) > LIMIT:
@@ -242,7 +248,8 @@ class Csms:
         if first is message:
             return True
         failed = first.answer is None or first.answer.kind == CALLERROR
-        failed = failed or (first.link != message.link and not first.followed)
+        cut = any(first.at <= at <= first.at + ANSWER_ON_MEDIUM_SECONDS for at in self.power_cuts)
+        failed = failed or (first.link != message.link and (cut or not first.followed))
         return failed and first.raw == message.raw
 
     # Scripting the answers

@@ -67,7 +67,10 @@ final class Network {
     guard state == .up || state == .connecting else { return }
     state = .closing
     let connection = connection
-    world.csms.disconnected(connection)
+    // After what was sent before: the answer to the call that made the station close, for instance.
+    world.at(max(lastToCSMS, world.time)) { [unowned self] in
+      if self.connection == connection { self.world.csms.disconnected(connection) }
+    }
     world.after(world.dice.chance(0.8) ? latency() : 2000) { [unowned self] in
       self.down(connection, .closedByUs(code: code, reason: reason))
     }
