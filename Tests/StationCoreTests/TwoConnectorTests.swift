@@ -35,8 +35,9 @@ struct TwoConnectorTests {
 
   /// What the hardware was told since then.
   private func commands(_ bench: StationBench, since start: Int) -> [HardwareCommand] {
-    bench.actions[start...].compactMap { if case .hardware(let command) = $0 { command } else { nil } }.filter {
-      $0 != .readMeters
+    bench.actions[start...].compactMap { action -> HardwareCommand? in
+      guard case .hardware(let command) = action, command != .readMeters else { return nil }
+      return command
     }
   }
 
