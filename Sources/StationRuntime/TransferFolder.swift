@@ -60,7 +60,7 @@ struct TransferFolder {
   /// Bytes that a process without privileges may still write where this directory is; without limit where nobody knows.
   static func freeSpace(_ directory: String) -> Int64 {
     var status = statvfs()
-    guard statvfs(directory, &status) == 0 else { return .max / 2 }
+    guard statvfs(directory, &status) == 0 else { return Int64.max / 2 }
     return Int64(status.f_bavail) * Int64(status.f_frsize)
   }
 
