@@ -106,6 +106,20 @@ struct FrameSecretsTests {
     try Self.check([Array(frame.utf8)] + frames)
   }
 
+  /// With so much white space that the journal has the frame as digits.
+  // Proves: C04.FR.04
+  @Test func codesAmongTabs() throws {
+    let bench = StationBench(NetworkProfileTests.settings, csmsURL: nil).boot()
+    for frame in Self.codesAndLocations {
+      bench.input(.link(.message(Array(frame.replacing(",", with: ",\n\t\t\t\t\t\t\t\t\t\t\t\t").utf8))))
+    }
+    let journal = String(decoding: bench.journal, as: UTF8.self)
+    let digits = Self.secret.utf8.map { String($0, radix: 16) }.joined()
+    #expect(journal.contains("=000") && !journal.contains(digits))
+    #expect(!Self.shows(journal))
+    #expect(try Replay.run(bench.journal).difference == nil)
+  }
+
   /// The frame cut at every byte, and with every byte that is not kept left out, doubled, and changed into what JSON is made of.
   private static func damaged(_ bytes: [UInt8], keeping kept: [Range<Int>] = []) -> [[UInt8]] {
     var frames: [[UInt8]] = []

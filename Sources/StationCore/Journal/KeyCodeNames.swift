@@ -9,6 +9,8 @@ public struct KeyCodeNames: Sendable {
   /// Codes with a name of their own; further ones share the last.
   static let limit = 10_000
   private static let word = Array("KeyCode".utf8)
+  /// The same in bytes that are written as digits (`JSONValue.bytes`).
+  private static let wordAsDigits = Array("4b6579436f6465".utf8)
 
   private var names: [String: String] = [:]
   private var next = 0
@@ -22,12 +24,20 @@ public struct KeyCodeNames: Sendable {
   }
 
   private static func mentions(_ bytes: [UInt8]) -> Bool {
-    bytes.indices.contains { bytes[$0] == word[0] && bytes[$0...].starts(with: word) }
+    [word, wordAsDigits].contains { word in
+      bytes.indices.contains { bytes[$0] == word[0] && bytes[$0...].starts(with: word) }
+    }
   }
 
   private mutating func hiding(in value: JSONValue) -> JSONValue {
     switch value {
     case .array(let items): return .array(items.map { hiding(in: $0) })
+    case .object(let members) where members.count == 1 && members[0].name == "hex":
+      guard let bytes = try? JournalFields(["bytes": value], "").bytes("bytes"), Self.mentions(bytes),
+        let text = String(validating: bytes, as: UTF8.self)
+      else { return value }
+      let hidden = hiding(in: text)
+      return hidden == text ? value : .bytes(Array(hidden.utf8))
     case .object(var members):
       let isCode = value["type"] == "KeyCode"
       for index in members.indices {
