@@ -105,6 +105,8 @@ struct TwoConnectorTests {
     session(bench, at: 1)
     bench.meter(wattHours: 1000)
     bench.readings = [:]
+    bench.wait(seconds: 1)
+    bench.forgetCalls()
     pilot(bench, 1, .a)
     plugIn(bench, 2)
     plugIn(bench, 1)

@@ -56,7 +56,8 @@ struct WaitingTokenTests {
     if arrives { bench.plugIn() }
     bench.swipe()
     bench.wait(seconds: 20)
-    #expect(events(bench) == ["Ended EVCommunicationLost "] + (arrives ? ["Started Authorized DEADBEEF"] : []))
+    let begun = events(bench).filter { !$0.hasPrefix("Updated") }
+    #expect(begun == ["Ended EVCommunicationLost "] + (arrives ? ["Started Authorized DEADBEEF"] : []))
   }
 
   /// Another token of the group is shown to stop the session, the CSMS takes its time, and the vehicle leaves meanwhile: nobody

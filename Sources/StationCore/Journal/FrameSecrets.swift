@@ -171,7 +171,10 @@ public struct FrameSecrets {
     } else if secrets != nil || raw.count <= 3 || Self.words.contains(text) || Self.literals.contains(text) {
       result += raw
     } else {
-      result += raw.map { (0x30...0x39).contains($0) ? UInt8(ascii: "1") : UInt8(ascii: "x") }
+      // What it shares with the beginning of a literal stays: the reader says how far it got.
+      let kept = Self.literals.map { zip($0.utf8, raw).prefix { $0 == $1 }.count }.max() ?? 0
+      result += raw.prefix(kept)
+      result += raw.dropFirst(kept).map { (0x30...0x39).contains($0) ? UInt8(ascii: "1") : UInt8(ascii: "x") }
     }
   }
 

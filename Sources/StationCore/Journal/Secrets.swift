@@ -30,7 +30,7 @@ public enum Secrets {
     let text = text.lowercased()
     return [
       "password", "simpin", "networkconnectionprofiles", "vpnkey", "\"key\"", "\\u", "setvar", "attributeval",
-      "setnetwork", "connectiondata", "location\"", "keycode", "\"idtoken\"",
+      "setnetwork", "connectiondata", "location\"", "://", "keycode", "\"idtoken\"",
     ].contains { text.contains($0) }
   }
 
