@@ -129,7 +129,7 @@ let package = Package(
     .testTarget(
       name: "CSMSLinkTests",
       dependencies: nio + [
-        "CSMSLink", "StationCore", "Certificates", "COpenSSL", "CTLSPeer",
+        "CSMSLink", "StationCore", "OCPP", "Certificates", "COpenSSL", "CTLSPeer",
         .product(name: "NIOEmbedded", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOWebSocket", package: "swift-nio"),

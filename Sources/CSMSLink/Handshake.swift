@@ -1,3 +1,4 @@
+import OCPP
 import StationCore
 
 /// The client's side of the opening handshake (RFC 6455 section 4) as a value: what to send, and what to make of the

@@ -36,19 +36,3 @@ func sha1(_ message: [UInt8]) -> [UInt8] {
 }
 
 private func rotateLeft(_ word: UInt32, by count: UInt32) -> UInt32 { word << count | word >> (32 - count) }
-
-/// Base64 of RFC 4648 with padding.
-func base64(_ bytes: [UInt8]) -> String {
-  let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-  var text: [UInt8] = []
-  text.reserveCapacity((bytes.count + 2) / 3 * 4)
-  for start in stride(from: 0, to: bytes.count, by: 3) {
-    let group = bytes[start..<min(start + 3, bytes.count)]
-    var word = group.reduce(0) { $0 << 8 | Int($1) }
-    word <<= 8 * (3 - group.count)
-    for place in 0..<4 {
-      text.append(place <= group.count ? alphabet[word >> (18 - 6 * place) & 63] : UInt8(ascii: "="))
-    }
-  }
-  return String(decoding: text, as: UTF8.self)
-}

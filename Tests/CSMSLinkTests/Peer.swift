@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import OCPP
 import StationCore
 
 @testable import CSMSLink

@@ -19,23 +19,8 @@ extension SignedReading {
 
   func value(withKey: Bool) -> SignedMeterValueType {
     SignedMeterValueType(
-      encodingMethod: encodingMethod, signedMeterData: Self.base64(data),
-      publicKey: withKey ? Self.base64(publicKey ?? []) : "", signingMethod: signingMethod)
-  }
-
-  /// RFC 4648 section 4.
-  static func base64(_ data: [UInt8]) -> String {
-    let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-    var text: [UInt8] = []
-    text.reserveCapacity(length(data))
-    for start in stride(from: 0, to: data.count, by: 3) {
-      let group = data[start..<min(start + 3, data.count)]
-      let bits = group.reduce(0) { $0 << 8 | Int($1) } << (8 * (3 - group.count))
-      for place in 0..<4 {
-        text.append(place <= group.count ? alphabet[bits >> (18 - 6 * place) & 63] : UInt8(ascii: "="))
-      }
-    }
-    return String(decoding: text, as: UTF8.self)
+      encodingMethod: encodingMethod, signedMeterData: base64(data),
+      publicKey: withKey ? base64(publicKey ?? []) : "", signingMethod: signingMethod)
   }
 }
 
