@@ -339,6 +339,8 @@ import Testing
     let path = world.path
     mkdir(path + "/known_hosts", 0o700)
     defer { rmdir(path + "/known_hosts") }
+    mkdir(path + "/transfers", 0o700)
+    close(open(path + "/transfers/f", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600))
     let transfer = Transfer(kind: .log, direction: .upload, location: "sftp://u:p@h/", file: "f", maxBytes: 1000)
     let event: TransferEvent = try await world.onLoop { loop, promise in
       let desk = TransferDesk(program: program, dataDirectory: path, certificates: path, on: loop) { _, _ in }

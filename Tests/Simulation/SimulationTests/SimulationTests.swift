@@ -89,7 +89,7 @@ struct SimulationTests {
     #expect(hours >= 7 * 24)
     #expect(largest <= bound)
     #expect(largest > bound / 2)
-    #expect(result.coverage["linkLosses"] > 50)
+    #expect(result.coverage["linkLosses"] > 25)
     #expect(result.coverage["meterFaults"] > 50)
     // It has gone round more than twice.
     #expect((files().map(number).max() ?? 0) > 2 * files().count)
