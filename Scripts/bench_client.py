@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from datetime import datetime, timezone
+from datetime import datetime, UTC
 from pathlib import Path
 
 import websockets
@@ -50,7 +50,7 @@ class Station(ChargePoint):
 
     @after("GetBaseReport")
     async def report(self, request_id: int, **_: object) -> None:
-        now = datetime.now(timezone.utc).isoformat()
+        now = datetime.now(UTC).isoformat()
         for number, start in enumerate(range(0, len(self.inventory), self.items)):
             data = self.inventory[start : start + self.items]
             more = start + self.items < len(self.inventory)

@@ -124,12 +124,19 @@ static int host_key(void *context, int type, const char *key, size_t size) {
 
 static curl_failure of_status(long status) {
   switch (status) {
-  case 401: case 403: case 405: case 407: return CURL_REFUSED;
+  case 400: case 415: return CURL_BAD_MESSAGE;
+  case 401: case 403: case 407: return CURL_REFUSED;
   case 404: case 410: return CURL_NOT_FOUND;
   case 413: return CURL_TOO_LARGE;
   case 416: return CURL_NOT_RESUMABLE;
+  case 405: case 501: return CURL_UNSUPPORTED;
   default: return CURL_SERVER;
   }
+}
+
+static bool was_connected(CURL *curl) {
+  const char *address = NULL;
+  return curl_easy_getinfo(curl, CURLINFO_PRIMARY_IP, &address) == CURLE_OK && address != NULL && address[0] != 0;
 }
 
 static curl_failure failure(CURLcode code, const struct attempt *attempt, long status) {
@@ -141,7 +148,11 @@ static curl_failure failure(CURLcode code, const struct attempt *attempt, long s
   // A range that cannot be is not an error for libcurl.
   case CURLE_OK: return status == 416 ? CURL_NOT_RESUMABLE : CURL_DONE;
   case CURLE_RANGE_ERROR: case CURLE_BAD_DOWNLOAD_RESUME: case CURLE_FTP_COULDNT_USE_REST: return CURL_NOT_RESUMABLE;
-  case CURLE_UNSUPPORTED_PROTOCOL: case CURLE_URL_MALFORMAT: case CURLE_NOT_BUILT_IN: return CURL_UNSUPPORTED;
+  // libcurl says so too when what answers is no HTTP.
+  case CURLE_UNSUPPORTED_PROTOCOL: return was_connected(attempt->curl) ? CURL_BAD_MESSAGE : CURL_UNSUPPORTED;
+  case CURLE_URL_MALFORMAT: case CURLE_NOT_BUILT_IN: return CURL_UNSUPPORTED;
+  case CURLE_WEIRD_SERVER_REPLY: case CURLE_FTP_WEIRD_PASS_REPLY: case CURLE_FTP_WEIRD_PASV_REPLY:
+  case CURLE_FTP_WEIRD_227_FORMAT: case CURLE_BAD_CONTENT_ENCODING: return CURL_BAD_MESSAGE;
   case CURLE_FILESIZE_EXCEEDED: return CURL_TOO_LARGE;
   case CURLE_WRITE_ERROR: return attempt->position > transfer->limit ? CURL_TOO_LARGE : CURL_STORAGE;
   case CURLE_PEER_FAILED_VERIFICATION: case CURLE_SSL_CACERT_BADFILE: case CURLE_SSL_ISSUER_ERROR:

@@ -30,6 +30,12 @@ final class LogFile {
 
   deinit { close(descriptor) }
 
+  /// Bytes in the file; 0 where it is no regular one.
+  var size: Int {
+    var status = stat()
+    return fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG ? Int(status.st_size) : 0
+  }
+
   /// True when `flush` has something to do.
   var isWaiting: Bool { !waiting.isEmpty }
 

@@ -7,31 +7,48 @@ import StationCore
 /// Secrets are replaced by `***`: the values of variables that hold one (BasicAuthPassword, NetworkConnectionProfiles), in
 /// whatever message, the secret fields of network profiles, and key codes. A SetVariables or SetNetworkProfile that is not as
 /// it should be, and names a secret, loses all its text (`FrameSecrets`); of a frame that is no JSON and may hold one only the
-/// length is told. The file has no bound; when a customer is cleared it begins anew, whatever its size.
+/// length is told. At `sizeLimit` it ends, with a warning; when a customer is cleared it begins anew.
 public final class MessageLog {
   enum Direction: String {
     case outgoing = "out"
     case incoming = "in"
   }
 
-  private let file: LogFile
+  /// Bytes after which no more is written.
+  static let sizeLimit = 1 << 30
 
-  init(path: String) throws(LogFileError) {
+  private let file: LogFile
+  private let limit: Int
+  private var size: Int
+  private var isFull = false
+  private var isFullTold = false
+
+  init(path: String, limit: Int = sizeLimit) throws(LogFileError) {
     file = try LogFile(path: path)
+    self.limit = limit
+    size = file.size
   }
 
-  var isWaiting: Bool { file.isWaiting }
+  var isWaiting: Bool { file.isWaiting || isFull != isFullTold }
   /// Why frames are missing in the file, `nil` when they are not.
-  var failure: String? { file.failure }
+  var failure: String? { isFull ? "\(file.path): it has reached \(limit) bytes" : file.failure }
 
   func record(_ frame: [UInt8], _ direction: Direction, wall: Int64) {
-    file.append(Self.line(frame, direction, wall: wall))
+    let line = Self.line(frame, direction, wall: wall)
+    isFull = isFull || size + line.count >= limit
+    if !isFull, file.append(line) { size += line.count + 1 }
   }
 
-  func flush() { file.flush() }
+  func flush() {
+    file.flush()
+    isFullTold = isFull
+  }
 
   /// Begins the file anew, since a customer is cleared: see `LogFile.discarding`.
-  func discarding() -> @Sendable () -> String? { file.discarding() }
+  func discarding() -> @Sendable () -> String? {
+    (size, isFull) = (0, false)
+    return file.discarding()
+  }
 
   static func line(_ frame: [UInt8], _ direction: Direction, wall: Int64) -> [UInt8] {
     let content: JSONValue

@@ -15,7 +15,7 @@ import StationCore
 /// | `overrides` | file of factory values | none |
 /// | `set` | `Component/Variable=value`, may be repeated; those of the environment variable STATION_SET, one per line, come first | none |
 /// | `log-level` | `trace` `debug` `info` `notice` `warning` `error` | `info` |
-/// | `message-log` | file to which every OCPP frame is appended | none |
+/// | `message-log` | file to which every OCPP frame is appended, up to 1 GiB | none |
 /// | `journal` | file to which every input is recorded | none |
 /// | `time-scale` | 1...10000: how much faster than real time the station's clocks run | 1 |
 /// | `simulation-state` | `keep`: the simulated hardware is as it was after a restart; `fresh`: it is not | `fresh` |

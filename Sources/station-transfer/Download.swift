@@ -79,6 +79,7 @@ extension curl_failure {
     case CURL_TOO_LARGE: .tooLarge
     case CURL_STORAGE: .storage
     case CURL_UNSUPPORTED: .unsupported
+    case CURL_BAD_MESSAGE: .badMessage
     default: .server
     }
   }

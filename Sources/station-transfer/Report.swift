@@ -5,7 +5,7 @@ import OCPP
 /// What the process says on its standard output: a JSON object per line.
 enum Report {
   enum Reason: String {
-    case network, server, refused, notFound, untrusted, tooLarge, storage, unsupported
+    case network, server, refused, notFound, untrusted, tooLarge, storage, unsupported, badMessage
   }
 
   enum Ending {

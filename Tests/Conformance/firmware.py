@@ -13,7 +13,7 @@ import signal
 import subprocess
 import tarfile
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +87,7 @@ def signature(content: bytes, signer: Identity) -> str:
 
 
 def moment(seconds: float = -7200) -> str:
-    return (datetime.now(timezone.utc) + timedelta(seconds=seconds)).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def request(url: str, content: bytes | None, signer: Identity | None, **more: Any) -> dict[str, Any]:
@@ -112,9 +112,7 @@ async def start(
     if roots:
         certificates["ca/csms/CSMS_ROOT_CA.pem"] = roots
     arguments = ["--installer", str(INSTALLER)] + more.pop("arguments", [])
-    await rig.start(
-        settings, arguments=arguments, wrapper=["env", *environment], certificates=certificates, **more
-    )
+    await rig.start(settings, arguments=arguments, wrapper=["env", *environment], certificates=certificates, **more)
     return machine
 
 

@@ -329,7 +329,9 @@ class Session:
         if not self.started and "DataSigned" in self.start_points:
             # As TC_E_11 has it: nothing is offered before the meter has signed.
             expected = {"triggerReason": ("SignedDataReceived", "RemoteStart")}
-            await self.event(expected | {"transactionInfo.chargingState": "EVConnected"}, "EnergyTransferStarted step 7")
+            await self.event(
+                expected | {"transactionInfo.chargingState": "EVConnected"}, "EnergyTransferStarted step 7"
+            )
         await self.until_charging("EnergyTransferStarted step 9")
 
     async def until_charging(self, step: str) -> Message:

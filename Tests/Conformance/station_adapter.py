@@ -61,6 +61,7 @@ class StationAdapter(ABC):
     local_start_possible = True
     #: The connector stays locked until somebody is authorized, so that no EV can be plugged in before.
     locked_before_authorization = False
+
     #: There is a parking-bay sensor that `park` can trigger.
     @property
     def has_parking_bay_sensor(self) -> bool:

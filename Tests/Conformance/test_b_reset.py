@@ -113,9 +113,7 @@ async def test_TC_B_41_CS(rig: Rig, stop_point: str):
     evses = list(await rig.station.topology())[:2]
     if len(evses) < 2:
         not_applicable("there is one EVSE only")
-    first, second = (
-        Session(rig, evse=evse, token=token) for evse, token in zip(evses, (rig.token, rig.other_token))
-    )
+    first, second = (Session(rig, evse=evse, token=token) for evse, token in zip(evses, (rig.token, rig.other_token)))
     for session in (first, second):
         await session.energy_transfer_started()
     await ask(rig, "OnIdle", "Scheduled")

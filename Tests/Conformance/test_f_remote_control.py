@@ -20,7 +20,6 @@ from checks import (
     triggered,
 )
 from csms import ABSENT, Message, present
-from csms.answers import now
 from rig import Rig, Token, not_applicable
 from states import Session, connector_status
 

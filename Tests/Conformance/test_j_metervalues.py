@@ -315,9 +315,7 @@ async def test_TC_J_11_CS(rig: Rig, keys: str):
 async def signed(rig: Rig, controller: str, keys: str, tick: dict[str, str]) -> None:
     """With SignReadings every value in the Ended event is signed, and brings the public key as often as configured."""
     key = await known_key(rig, controller)
-    await rig.configure(
-        {f"{controller}/SignReadings": "true", "OCPPCommCtrlr/PublicKeyWithSignedMeterValue": keys}
-    )
+    await rig.configure({f"{controller}/SignReadings": "true", "OCPPCommCtrlr/PublicKeyWithSignedMeterValue": keys})
     ended = await after_intervals(rig, tick)
     samples = samples_of(ended)
     verify(samples, key)

@@ -2,8 +2,8 @@
 
 import pytest
 
-import firmware
 import fileservers
+import firmware
 from checks import QUIET_SECONDS
 from csms import ABSENT
 from csms.pki import Authority
@@ -322,9 +322,7 @@ async def test_TC_L_18_CS(rig: Rig, missing: str):
     await rig.csms.expect_none("FirmwareStatusNotification", seconds=QUIET_SECONDS)
 
 
-@requirement(
-    "L02.FR.01", "L02.FR.02", "L02.FR.06", "L02.FR.14", "L02.FR.20", "L02.FR.21"
-)
+@requirement("L02.FR.01", "L02.FR.02", "L02.FR.06", "L02.FR.14", "L02.FR.20", "L02.FR.21")
 @limit(90)
 async def test_unsigned(rig: Rig):
     """L02, where the station allows it: no signature, no SignatureVerified"""

@@ -104,9 +104,7 @@ def heard(rig: Rig, id: int, version: str) -> list[str]:
     """The phases of this update that the CSMS has heard of: its statuses, and that the new version was started."""
     found = list(statuses(rig, id).values()) or ["accepted"]
     has_booted = any(
-        one.kind == CALL
-        and one.action == "BootNotification"
-        and one["chargingStation.firmwareVersion"] == version
+        one.kind == CALL and one.action == "BootNotification" and one["chargingStation.firmwareVersion"] == version
         for one in rig.csms.record.messages("in")
     )
     if has_booted:

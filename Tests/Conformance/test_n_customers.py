@@ -25,7 +25,9 @@ def identity(rig: Rig) -> dict:
     return {"idToken": rig.token.json}
 
 
-async def customer(rig: Rig, report: bool, clear: bool, reference: dict, id: int = 1, status: str = "Accepted") -> Message:
+async def customer(
+    rig: Rig, report: bool, clear: bool, reference: dict, id: int = 1, status: str = "Accepted"
+) -> Message:
     payload = {"requestId": id, "report": report, "clear": clear, **reference}
     return (await supported(rig, "CustomerInformation", payload)).check({"status": status})
 

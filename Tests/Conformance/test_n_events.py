@@ -57,7 +57,9 @@ async def test_TC_N_21_CS(rig: Rig):
     await rig.start()
     await rig.station.fault("raise", "GroundFailure", rig.evse_id)
     message = await rig.csms.expect("NotifyEvent")
-    message.check({"generatedAt": rig.is_now, "seqNo": 0, "eventData[0].eventNotificationType": "HardWiredNotification"})
+    message.check(
+        {"generatedAt": rig.is_now, "seqNo": 0, "eventData[0].eventNotificationType": "HardWiredNotification"}
+    )
     message.check({"eventData[0].techCode": present, "eventData[0].actualValue": "true"})
 
 

@@ -220,6 +220,18 @@ async def test_permission_denied(rig: Rig, protocol: str):
         await status(rig, "PermissionDenied")
 
 
+@requirement("N01.FR.10")
+@pytest.mark.parametrize("status_code", (400, 405, 501, None))
+async def test_not_what_was_asked(rig: Rig, status_code: int | None):
+    """A server that cannot do it: NotSupportedOperation; one that does not understand, or speaks another protocol: BadMessage"""
+    await rig.start()
+    with fileservers.serve("HTTP" if status_code else "FTP", rig.folder / "uploads") as files:
+        files.status = status_code
+        (await get_log(rig, f"http://127.0.0.1:{files.port}/")).check({"status": "Accepted"})
+        await status(rig, "Uploading")
+        await status(rig, "NotSupportedOperation" if status_code in (405, 501) else "BadMessage")
+
+
 @requirement("N01.FR.05")
 async def test_protocol_not_supported(rig: Rig):
     """A location of no protocol that the station has is Rejected"""

@@ -62,9 +62,7 @@ async def test_TC_N_02_CS(rig: Rig):
     """Report of the monitors of named variables, and of all of a component"""
     await rig.start()
     await watched(rig, monitor(STATION), monitor(EVSE), monitor(POWER, "Periodic", 3600), monitor(CONNECTOR))
-    _, found = await report(
-        rig, 9, componentVariable=[address(STATION), {"component": address(EVSE)["component"]}]
-    )
+    _, found = await report(rig, 9, componentVariable=[address(STATION), {"component": address(EVSE)["component"]}])
     assert {(one["name"], one["type"]) for one in found} == {
         (STATION, "Delta"), (EVSE, "Delta"), (POWER, "Periodic"),
     }  # fmt: skip
@@ -75,9 +73,7 @@ async def test_TC_N_03_CS(rig: Rig):
     """Report by criteria and variables: both must hold, nothing found is EmptyResultSet"""
     await rig.start()
     await watched(rig, monitor("ChargingStation/Power", "Periodic", 3600), monitor(STATION), monitor(EVSE))
-    answer, _ = await report(
-        rig, 1, monitoringCriteria=["ThresholdMonitoring"], componentVariable=named(STATION, EVSE)
-    )
+    answer, _ = await report(rig, 1, monitoringCriteria=["ThresholdMonitoring"], componentVariable=named(STATION, EVSE))
     answer.check({"status": "EmptyResultSet", "statusInfo.reasonCode": (ABSENT, "NotFound")}, "step 2")
     _, found = await report(rig, 2, monitoringCriteria=["DeltaMonitoring"], componentVariable=named(STATION, EVSE))
     assert {(one["name"], one["type"]) for one in found} == {(STATION, "Delta"), (EVSE, "Delta")}

@@ -284,8 +284,16 @@ async def test_unknown_evse_and_connector_ids(rig: Rig, id: int):
         ("UnlockConnector", {"evseId": 1, "connectorId": id}, "UnknownConnector"),
         ("UnlockConnector", {"evseId": 1, "connectorId": 0}, "UnknownConnector"),
         ("Reset", {"type": "Immediate", "evseId": id}, "Rejected"),
-        ("TriggerMessage", {"requestedMessage": "StatusNotification", "evse": {"id": id, "connectorId": 1}}, "Rejected"),
-        ("TriggerMessage", {"requestedMessage": "StatusNotification", "evse": {"id": 1, "connectorId": id}}, "Rejected"),
+        (
+            "TriggerMessage",
+            {"requestedMessage": "StatusNotification", "evse": {"id": id, "connectorId": 1}},
+            "Rejected",
+        ),
+        (
+            "TriggerMessage",
+            {"requestedMessage": "StatusNotification", "evse": {"id": 1, "connectorId": id}},
+            "Rejected",
+        ),
         ("TriggerMessage", {"requestedMessage": "MeterValues", "evse": {"id": id}}, "Rejected"),
         ("TriggerMessage", {"requestedMessage": "TransactionEvent", "evse": {"id": id}}, "Rejected"),
     ]

@@ -18,7 +18,7 @@ import pytest
 from csms import CallError
 from csms.message import CALLERROR
 from rig import PATIENCE, Rig, not_applicable
-from station_adapter import OurStation, StationFailed
+from station_adapter import OurStation
 from test_b_variables import get_variables, set_variables
 from test_station import options, run, station_binary
 from test_wire import exchange
@@ -127,7 +127,8 @@ async def test_key_codes_are_in_no_log(rig: Rig):
     code, journal = "47110815", rig.folder / "journal.jsonl"
     await rig.start(
         {
-            "TxCtrlr/TxStartPoint": "Authorized", "OCPPCommCtrlr/MessageAttempts[TransactionEvent]": "1",
+            "TxCtrlr/TxStartPoint": "Authorized",
+            "OCPPCommCtrlr/MessageAttempts[TransactionEvent]": "1",
             "AuthCacheCtrlr/Enabled": "true",
         },
         arguments=["--journal", str(journal), "--log-level", "trace"],

@@ -12,7 +12,7 @@ import ssl
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -179,10 +179,8 @@ async def test_an_expired_certificate_is_refused_by_any_clock(rig: Rig):
 @requirement("A00.FR.308")
 async def test_a_clock_that_is_behind(rig: Rig):
     """Just switched on, the station takes a certificate that has not begun after some refusals, and learns the time"""
-    later = datetime.now(timezone.utc) + timedelta(days=10)
-    rig.csms.respond(
-        "BootNotification", {"currentTime": later.isoformat(), "interval": 300, "status": "Accepted"}
-    )
+    later = datetime.now(UTC) + timedelta(days=10)
+    rig.csms.respond("BootNotification", {"currentTime": later.isoformat(), "interval": 300, "status": "Accepted"})
     _, event, accepted = await just_switched_on(rig, "not yet valid")
     await booted(rig)
     check_no_request_before(rig, accepted[-1])

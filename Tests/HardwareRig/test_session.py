@@ -121,7 +121,7 @@ def test_a_meter_that_falls_silent_suspends_and_gives_no_value(bench, charger, s
         await do(charger.say, "meter off")
         await do(charger.coil, False, since, 40)
         await rig.csms.expect("NotifyEvent", lambda one: one["eventData"][0].get("techCode") == "PowerMeterFailure", timeout=30)
-        last = register((await rig.csms.expect("TransactionEvent", {"triggerReason": "AbnormalCondition"}, timeout=30)))
+        last = register(await rig.csms.expect("TransactionEvent", {"triggerReason": "AbnormalCondition"}, timeout=30))
         assert last is None, "no value is told anew"
         since = await do(lambda: charger.count)
         await do(charger.say, "meter on")

@@ -244,6 +244,31 @@ struct LogTests {
     full.append([UInt8](repeating: 0x78, count: LogFile.waitingLimit))
     #expect(full.dropped == 1)
   }
+
+  @Test func theMessageLogEndsAtItsLimit() throws {
+    let folder = TemporaryFolder()
+    let path = folder.path + "/messages"
+    let frame = Array("[2]".utf8)
+    let size = MessageLog.line(frame, .outgoing, wall: 0).count + 1
+    for start in 0..<2 {  // What earlier starts have written counts.
+      let log = try MessageLog(path: path, limit: 3 * size)
+      for number in 0..<4 {
+        log.record(frame, .outgoing, wall: 0)
+        #expect((log.failure == nil) == (start == 0 && number < 3))
+        // That it is full is told once.
+        #expect(log.isWaiting == (start == 0 || number == 0))
+        log.flush()
+      }
+      #expect(try LogFile(path: path).size == 3 * size)
+      if start == 1 {
+        #expect(log.discarding()() == nil)
+        log.record(frame, .outgoing, wall: 0)
+        log.flush()
+        #expect(log.failure == nil)
+        #expect(try LogFile(path: path).size == size)
+      }
+    }
+  }
 }
 
 struct JournalFileTests {

@@ -33,6 +33,8 @@ typedef enum {
   // The local file.
   CURL_STORAGE,
   CURL_UNSUPPORTED,
+  // What the server says is not the protocol, or it finds that of what it is asked.
+  CURL_BAD_MESSAGE,
 } curl_failure;
 
 typedef struct {

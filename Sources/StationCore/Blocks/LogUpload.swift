@@ -188,6 +188,7 @@ extension Station {
       switch reason {
       case .refused: .permissionDenied
       case .unsupported: .notSupportedOperation
+      case .badMessage: .badMessage
       default: .uploadFailure
       }
     guard upload.attemptsLeft > 0 else { return finishLogUpload(failure) }

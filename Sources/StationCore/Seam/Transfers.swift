@@ -92,6 +92,8 @@ public enum TransferFailure: String, Hashable, Sendable, CaseIterable {
   case storage
   /// No location or protocol that the station has; asking again is of no use.
   case unsupported
+  /// What the server says is not the protocol, or it finds that of what it was asked.
+  case badMessage
   case cancelled
   /// The process could not be started, or ended without a word.
   case process
