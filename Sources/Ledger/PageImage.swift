@@ -5,6 +5,8 @@ struct PageImage {
   let usableSize: Int
   /// The number of the last page; the first is 1.
   let count: Int
+  /// So many pages are in the file. What is beyond them is in the log or nowhere, whatever a damaged one says of the size.
+  private let inFile: Int
   private let file: PageSource?
   private let log: PageSource?
   private let logPages: [Int: Int]
@@ -25,7 +27,7 @@ struct PageImage {
     // Pages of another size than those of the database are of no use.
     if let content, content.pageSize != size, !content.pages.isEmpty, !hasHeader { size = content.pageSize }
     pageSize = size
-    let inFile = ((file?.size ?? 0) + size - 1) / size
+    inFile = ((file?.size ?? 0) + size - 1) / size
     count = min(content?.databasePages ?? inFile, Self.mostPages)
     let first = logPages[1].flatMap { [log] in log?.read(at: $0, count: 100) } ?? header
     let reserved = first.map { Array($0.prefix(16)) == Self.magic ? Int($0[20]) : 0 } ?? 0
@@ -41,6 +43,13 @@ struct PageImage {
     guard number >= 1, number <= count else { return nil }
     if let offset = logPages[number] { return log?.read(at: offset, count: pageSize) }
     return file?.read(at: (number - 1) * pageSize, count: pageSize)
+  }
+
+  /// The numbers of all pages that are there.
+  var numbers: some Sequence<Int> {
+    let end = min(inFile, count)
+    let beyond = logPages.keys.filter { $0 > end && $0 <= count }.sorted()
+    return (0..<end + beyond.count).lazy.map { $0 < end ? $0 + 1 : beyond[$0 - end] }
   }
 
   /// What the header says of the program that wrote it; `nil` without a header.

@@ -28,8 +28,7 @@ struct Salvage {
       outbox && record && (roots["outbox"] != nil || !messages.isEmpty) && (roots["record"] != nil || !records.isEmpty)
     let free = image.freePages()
     if isWhole, free == nil { return }
-    guard image.count > 1 else { return }
-    for number in 2...image.count where !reached.contains(number) && free?.contains(number) != true {
+    for number in image.numbers where number > 1 && !reached.contains(number) && free?.contains(number) != true {
       guard let page = TreePage(number, of: image), page.kind != .tableInterior else { continue }
       for cell in page.cells { _ = take(cell, isTable: page.kind == .tableLeaf, isReached: false) }
     }
