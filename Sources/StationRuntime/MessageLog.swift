@@ -34,8 +34,9 @@ public final class MessageLog {
   var failure: String? { isFull ? "\(file.path): it has reached \(limit) bytes" : file.failure }
 
   func record(_ frame: [UInt8], _ direction: Direction, wall: Int64) {
+    guard !isFull else { return }
     let line = Self.line(frame, direction, wall: wall)
-    isFull = isFull || size + line.count >= limit
+    isFull = size + line.count >= limit
     if !isFull, file.append(line) { size += line.count + 1 }
   }
 

@@ -154,10 +154,47 @@ struct CustomerInformationTests {
     #expect(!queued.isEmpty)
     #expect(Self.ask(bench, report: false, clear: true) == "Accepted")
     #expect(bench.ledger.outbox.map(\.payload) == queued)
-    bench.responder = StationBench.accepting
+    let known: JSONValue = ["status": "Accepted", "groupIdToken": ["idToken": "FAMILY", "type": "Central"]]
+    bench.responder = { call in
+      call.action == "TransactionEvent" ? .members(["idTokenInfo": known]) : StationBench.accepting(call)
+    }
     bench.wait(seconds: 60)
     #expect(Self.report(bench).contains("Kept until the CSMS has it"))
     #expect(Self.report(bench).contains(id))
+    // Delivered, with an answer that was remembered: all is cleared again, once.
+    #expect(bench.ledger.outbox.isEmpty)
+    #expect(bench.ledger.records[.authorizationCache]?.isEmpty != false)
+    #expect(bench.ledger.records[.station]?["customerClear"] == nil)
+    func clears(_ bench: StationBench) -> Int {
+      bench.logRequests.count { $0.request == .customer(identifiers: ["DEADBEEF"], clear: true, limit: 0) }
+    }
+    #expect(clears(bench) == 2)
+    bench.swipe()
+    bench.wait(seconds: 60)
+    #expect(clears(bench) == 2)
+  }
+
+  /// A power cut, and a ledger that fails, while something is kept.
+  @Test func whatIsKeptIsClearedAfterAPowerCutToo() {
+    let bench = StationBench(Self.settings).boot()
+    bench.swipe()
+    bench.responder = { $0.action == "TransactionEvent" ? nil : StationBench.accepting($0) }
+    bench.swipe()
+    bench.wait(seconds: 5)
+    #expect(Self.ask(bench, report: false, clear: true) == "Accepted")
+    let after = bench.restarted(Self.settings)
+    after.responder = { $0.action == "TransactionEvent" ? nil : StationBench.accepting($0) }
+    after.boot()
+    after.wait(seconds: 5)
+    #expect(after.ledger.records[.station]?["customerClear"] != nil)
+    after.ledgerFails = .medium
+    after.responder = StationBench.accepting
+    after.wait(seconds: 60)
+    after.ledgerFails = nil
+    after.wait(seconds: 120)
+    #expect(after.ledger.outbox.isEmpty)
+    #expect(after.ledger.records[.station]?["customerClear"] == nil)
+    #expect(after.ledger.records[.authorizationCache]?.isEmpty != false)
   }
 
   /// Proves: N10.FR.03

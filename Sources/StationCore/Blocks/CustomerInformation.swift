@@ -5,7 +5,8 @@ import OCPP
 ///
 /// Looked through are the authorization cache, the local list, open transactions, messages that wait for the CSMS, those
 /// that were given up, and the diagnostics log. Cleared is all of it but the local list, which is the CSMS' own (N10.FR.02), and
-/// transactions that are open or not yet delivered: they are kept until the CSMS has them, and the report says so. Of a
+/// transactions that are open or not yet delivered: they are kept until the CSMS has them, as the report says, and then all
+/// is cleared again, since delivering them leaves traces in the cache and in the logs. Of a
 /// message that was given up, what was charged stays, and the identifiers go. The security log never holds any.
 struct CustomerRequest: Hashable, Sendable {
   var requestId: Int
@@ -123,6 +124,10 @@ extension Station {
 
   private mutating func clear(_ identifiers: CustomerIdentifiers, _ call: IncomingCall) {
     rememberUndo(call, .customer(authorizationCache, undelivered, logs))
+    forget(identifiers)
+  }
+
+  private mutating func forget(_ identifiers: CustomerIdentifiers) {
     let keys = authorizationCache.entries.keys.sorted().filter { key in
       authorizationCache.record(key).flatMap { try? JSONValue.parse($0) }.map(identifiers.isIn) == true
     }
@@ -161,12 +166,16 @@ extension Station {
     send(report: .customer(Self.parts(of: text)), requestId: request.requestId)
   }
 
-  /// What was cleared in the ledger is gone from the logs too, or that will be tried again at the next start. Last of all the
-  /// ledger forgets of whom that was.
+  /// What was cleared in the ledger is gone from the logs too, or that will be tried again at the next start, or when nothing is
+  /// kept of the customer any more. Last of all the ledger forgets of whom that was.
   mutating func clearEnded(_ identifiers: [CustomerIdentifier], _ reply: LogReply, for request: CustomerRequest?) {
     if case .customer(_, _, let problems) = reply, problems.isEmpty {
-      logs.clearEnded(identifiers)
-      persistStation(.customerClear)
+      if kept(of: CustomerIdentifiers(identifiers)).isEmpty {
+        logs.clearEnded(identifiers)
+        persistStation(.customerClear)
+      } else {
+        logs.clearsWait = true
+      }
     }
     ask(.erase, .erase(request, reply))
   }
@@ -191,13 +200,23 @@ extension Station {
     }
   }
 
-  /// After a start: what a power cut or a failure has left.
+  /// Nothing is kept any more, of anybody.
+  mutating func settleClears() {
+    guard logs.clearsWait, outbox.messages.isEmpty, !storage.isFailing, evses.allSatisfy({ $0.transaction == nil }) else {
+      return
+    }
+    logs.clearsWait = false
+    clearAgain()
+  }
+
+  /// What a power cut or a failure has left, and what was kept until now.
   mutating func clearAgain() {
     guard logs.owesErasure else { return }
     let identifiers = logs.unfinishedClears
     guard !identifiers.isEmpty else {
       return ask(.erase, .erase(nil, .customer(lines: [], count: 0, problems: [])))
     }
+    forget(CustomerIdentifiers(identifiers))
     ask(.customer(identifiers: identifiers, clear: true, limit: 0), .clearAgain(identifiers))
   }
 

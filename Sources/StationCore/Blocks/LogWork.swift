@@ -21,9 +21,11 @@ struct Logs: Sendable {
   private(set) var work: [Int64: Work] = [:]
   private var nextID: Int64 = 1
   var upload: LogUpload?
-  /// Identifiers that were cleared in the ledger, and of which it is not known yet that the logs are rid of them. In the
-  /// ledger, so that a power cut leaves nothing half cleared.
+  /// Identifiers that were cleared in the ledger, and of which it is not known yet that the logs are rid of them, or that are
+  /// in what is kept until the CSMS has it. In the ledger, so that a power cut leaves nothing half cleared.
   private(set) var unfinishedClears: [CustomerIdentifier] = []
+  /// Some of them are in what is kept: they are cleared again when it is gone.
+  var clearsWait = false
   /// What was deleted, the identifiers above at the last, is not yet overwritten on the medium.
   var owesErasure = false
 
@@ -98,8 +100,9 @@ extension Station {
   mutating func logWorkRefused(_ id: Int64) {
     switch logs.end(id) {
     case .prepare(let caller, let upload): logPrepared(caller, upload, .failed("the ledger could not be written"))
+    case .clearAgain: logs.clearsWait = true
     // Its call is refused, and what it cleared is taken back.
-    case .customer, .clearAgain, .bound, nil: break
+    case .customer, .bound, nil: break
     case .erase(let request, let cleared): erased(.failed("the ledger could not be written"), request, cleared)
     }
   }

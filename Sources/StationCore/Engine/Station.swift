@@ -149,6 +149,7 @@ public struct Station: Sendable {
     settleFirmware()
     if firmwareWithholdsEVSEs != withheld { settleEVSEs() }
     settleMonitors(isLast: true)
+    settleClears()
     finishStopping()
     rememberUnsaved()
     sendNext()
