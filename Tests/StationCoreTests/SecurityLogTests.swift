@@ -199,6 +199,9 @@ struct SecurityLogTests {
     let body = #"{"n":\#(number),"ts":"2026-01-01T00:00:00.000Z","type":"X","previous":"\#(hash)""#
     let line = Array((body + #","hash":"\#(SHA256.hexadecimal(Array(body.utf8)))"}"#).utf8)
     #expect(!SecurityLog.problems([line, line], after: .beginning).isEmpty)
+    // An entry may have two.
+    let other = Self.log(3).lines.dropFirst().map { $0.map { $0 == UInt8(ascii: "t") ? UInt8(ascii: "T") : $0 } }
+    #expect(SecurityLog.problems(Array(repeating: [0x78], count: 9) + other, after: .beginning).count == 10)
     let state = Array(#"{"anchor":{"n":\#(number),"hash":"\#(hash)"},"last":{"n":\#(number),"hash":"\#(hash)"}}"#.utf8)
     var ledger = LedgerSnapshot()
     ledger.records[.securityLog] = [number: line, SecurityLog.key(1): line]

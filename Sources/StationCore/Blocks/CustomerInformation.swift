@@ -202,9 +202,8 @@ extension Station {
 
   /// Nothing is kept any more, of anybody.
   mutating func settleClears() {
-    guard logs.clearsWait, outbox.messages.isEmpty, !storage.isFailing, evses.allSatisfy({ $0.transaction == nil }) else {
-      return
-    }
+    guard logs.clearsWait, outbox.messages.isEmpty, !storage.isFailing else { return }
+    guard evses.allSatisfy({ $0.transaction == nil }) else { return }
     logs.clearsWait = false
     clearAgain()
   }

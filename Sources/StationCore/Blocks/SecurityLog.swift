@@ -139,7 +139,7 @@ public struct SecurityLog: Sendable {
   public static func problems(_ lines: [[UInt8]], after anchor: Link, last: Link? = nil) -> [String] {
     var problems: [String] = []
     var before = anchor
-    for (index, line) in lines.enumerated() where problems.count < 10 {
+    for (index, line) in lines.enumerated() where problems.count < problemsLimit {
       guard let (body, hash) = parts(of: line), let json = try? JSONValue.parse(line, maxDepth: 4),
         let number = json["n"]?.intValue, numbers.contains(Int64(number))
       else {
@@ -161,8 +161,10 @@ public struct SecurityLog: Sendable {
           ? "entry \(last.number) is another than the station wrote"
           : "it ends with entry \(before.number), the station wrote \(last.number)")
     }
-    return problems
+    return Array(problems.prefix(problemsLimit))
   }
+
+  private static let problemsLimit = 10
 
   /// What is wrong with it.
   public var problems: [String] { Self.problems(lines, after: anchor, last: last) }
