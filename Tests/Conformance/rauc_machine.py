@@ -73,7 +73,10 @@ set-primary)
   if [ "$2" = A ]; then put order "A B"; else put order "B A"; fi
   put "$2" {attempts} ;;
 get-state) if [ "$(cat "$2")" -gt 0 ]; then echo good; else echo bad; fi ;;
-set-state) if [ "$3" = good ]; then put "$2" {attempts}; else put "$2" 0; fi ;;
+set-state)
+  if [ "$3" = good ]; then put "$2" {attempts}; exit; fi
+  put order "$(sed "s/$2//" order)"
+  put "$2" 0 ;;
 *) exit 1 ;;
 esac
 """
@@ -122,7 +125,7 @@ class RaucMachine:
         (folder / "bus.conf").write_text(BUS.format(folder=folder))
         self._script("boot-loader", BOOT_LOADER.format(folder=folder, attempts=ATTEMPTS))
         self._script("wait", f"while [ -e {folder}/held ]; do sleep 0.05; done")
-        self._script("systemctl", f'echo "$*" >>{folder}/asked')
+        self._script("systemctl", f'[ ! -e {folder}/stuck ] && echo "$*" >>{folder}/asked')
         bus = f"export DBUS_SYSTEM_BUS_ADDRESS=unix:path={folder}/bus"
         self.program = self._script("rauc", f'{bus}\nexec rauc --conf={folder}/system.conf "$@"')
 
@@ -229,6 +232,10 @@ class RaucMachine:
     def release(self) -> None:
         with contextlib.suppress(FileNotFoundError):
             (self.folder / "held").unlink()
+
+    def stick(self) -> None:
+        """`systemctl reboot` fails from now on."""
+        (self.folder / "stuck").touch()
 
     async def until_installing(self) -> None:
         """The service has begun, and waits."""

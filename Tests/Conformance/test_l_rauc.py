@@ -132,6 +132,22 @@ async def test_rolled_back(rig: Rig, machine: RaucMachine):
 
 @requirement("L01.FR.01", "L01.FR.28")
 @limit(90)
+async def test_cannot_go_back(rig: Rig, machine: RaucMachine):
+    """The new one is to be taken back, and the machine does not reboot: accepted after that it is Installed, and boots again"""
+    await start(rig, machine, {"InternalCtrlr/FirmwareTrialTime": "10"})
+    id = await update(rig, machine, machine.bundle(NEW), "InstallRebooting")
+    rig.csms.respond("BootNotification", boot_response("Rejected", 1))
+    await machine.reboots(rig)
+    machine.stick()
+    await machine.until_left("B", 0)
+    assert machine.next == "A"
+    rig.csms.respond_default("BootNotification")
+    await told(rig, id, "Installed")
+    assert (machine.next, machine.left("B")) == ("B", ATTEMPTS)
+
+
+@requirement("L01.FR.01", "L01.FR.28")
+@limit(90)
 async def test_killed_while_it_installs(rig: Rig, machine: RaucMachine):
     """The station is killed, RAUC's service installs on, and answers nobody meanwhile: it is installed once more"""
     await start(rig, machine)

@@ -281,6 +281,16 @@ import Testing
     #expect(stays.lastInstallerRequest == .markGood)
     let old = bench.firmwareRestarted(running: StationBench.old).boot()
     #expect(old.firmwareTold == ["InstallationFailed 7"])
+    stays.keeps = nil
+    stays.installerSays(.done)
+    // It was marked bad, and is the next one again before the CSMS hears of it.
+    #expect(stays.lastInstallerRequest == .keep && stays.firmwareTold.isEmpty)
+    stays.installerSays(.failed("read-only"))
+    stays.wait(seconds: 60)
+    #expect(stays.lastInstallerRequest == .markGood && stays.firmwareTold.isEmpty)
+    stays.installerSays(.done)
+    stays.installerSays(.done)
+    #expect(stays.firmwareTold == ["Installed 7"])
   }
 
   /// Five attempts in a quarter of an hour, then the way back; where that fails too, the CSMS learns it.

@@ -149,6 +149,7 @@ extension Station {
   }
 
   private mutating func kept(_ reply: InstallerReply) {
+    if firmware.update?.phase == .confirming { return keptAfterRollBack(reply) }
     guard let update = firmware.update, update.phase == .keeping else { return }
     if reply != .done {
       firmware.keepFailures += 1

@@ -169,18 +169,30 @@ extension Station {
   }
 
   mutating func markedGood(_ reply: InstallerReply) {
-    guard reply == .done else {
-      firmware.confirmFailures += 1
-      let wait = FirmwareManagement.retryTime << Int64(min(firmware.confirmFailures - 1, 6))
-      firmware.confirmAt = now.monotonic + min(wait, FirmwareManagement.longestRetryTime)
-      return startTimer(.firmwareConfirm, after: firmware.confirmAt - now.monotonic)
-    }
-    firmware.confirmFailures = 0
+    guard reply == .done else { return confirmationFailed() }
     firmware.running?.isGood = true
     if let running = firmware.running, firmware.confirmed?.isSame(as: running) != true {
       firmware.confirmed = running
       persistStation(.firmware)
     }
+    // It was to be taken back: a boot loader may have struck it off its list, and good alone does not put it there again.
+    if firmware.update?.phase == .confirming, firmware.update?.hasRolledBack == true { return askInstaller(.keep) }
+    confirmationEnds()
+  }
+
+  private mutating func confirmationFailed() {
+    firmware.confirmFailures += 1
+    let wait = FirmwareManagement.retryTime << Int64(min(firmware.confirmFailures - 1, 6))
+    firmware.confirmAt = now.monotonic + min(wait, FirmwareManagement.longestRetryTime)
+    startTimer(.firmwareConfirm, after: firmware.confirmAt - now.monotonic)
+  }
+
+  mutating func keptAfterRollBack(_ reply: InstallerReply) {
+    if reply == .done { confirmationEnds() } else { confirmationFailed() }
+  }
+
+  private mutating func confirmationEnds() {
+    firmware.confirmFailures = 0
     guard let update = firmware.update, update.phase == .confirming else { return }
     let hasRestarted = update.told.contains(.installRebooting)
     endFirmwareUpdate(.installed)  // L01.FR.28, L02.FR.20
