@@ -9,6 +9,12 @@ protocol InstallerBackend {
   /// Percent, where the line says so.
   func progress(_ line: String) -> Int?
   func reply(to request: InstallerRequest, exitCode: Int32, lines: [String]) -> InstallerReply
+  /// A command that failed with these lines was not begun: the installer is at work for somebody else. It is asked for again.
+  func isBusy(_ lines: [String]) -> Bool
+}
+
+extension InstallerBackend {
+  func isBusy(_ lines: [String]) -> Bool { false }
 }
 
 struct InstallerCommand {
@@ -92,11 +98,11 @@ struct RAUCInstaller: InstallerBackend {
 
   func reply(to request: InstallerRequest, exitCode: Int32, lines: [String]) -> InstallerReply {
     guard exitCode == 0 else {
-      let text = lines.last { $0.contains("LastError") } ?? lines.last ?? "nothing was said"
-      if case .install = request, Self.refusals.contains(where: { text.lowercased().contains($0) }) {
-        return .invalid(text)
+      let verdict = lines.last { $0.hasPrefix("LastError: ") }
+      if case .install = request, let verdict, Self.refusals.contains(where: { verdict.lowercased().contains($0) }) {
+        return .invalid(verdict)
       }
-      return .failed("exit code \(exitCode): \(text)")
+      return .failed("exit code \(exitCode): \(verdict ?? lines.last ?? "nothing was said")")
     }
     switch request {
     case .state: return state(lines)
@@ -105,8 +111,15 @@ struct RAUCInstaller: InstallerBackend {
     }
   }
 
+  /// What ends is `rauc`, not the service that installs: it goes on, and answers nothing meanwhile.
+  func isBusy(_ lines: [String]) -> Bool {
+    lines.contains { $0.lowercased().contains("already processing a different method") }
+  }
+
   /// What RAUC says of a bundle that is not one for this machine.
-  private static let refusals = ["signature", "verif", "invalid bundle", "compatible"]
+  private static let refusals = [
+    "signature", "invalid bundle", "bundle format", "compatible mismatch", "bundle rejected", "no target slot",
+  ]
 
   private func state(_ lines: [String]) -> InstallerReply {
     for line in lines.reversed() {
@@ -115,10 +128,12 @@ struct RAUCInstaller: InstallerBackend {
         guard let (name, slot) = entry.objectValue?.first.map({ ($0.name, $0.value) }),
           slot["state"]?.stringValue == "booted" || slot["bootname"]?.stringValue == booted || name == booted
         else { continue }
+        // `boot_status` tells whether it may be tried again, not whether it was marked good: boot loaders count the starts of
+        // every slot, and take `mark-good` as the end of one. So each start needs it.
         return .state(
           RunningFirmware(
             version: slot["slot_status"]?["bundle"]?["version"]?.stringValue ?? "",
-            slot: slot["bootname"]?.stringValue ?? name, isGood: slot["boot_status"]?.stringValue == "good"))
+            slot: slot["bootname"]?.stringValue ?? name, isGood: false))
       }
     }
     return .failed("rauc status does not say which slot is booted")

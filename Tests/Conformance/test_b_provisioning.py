@@ -1,11 +1,9 @@
 """Block B, provisioning: boot (B01-B03), status after offline (B04), reconnection (Part 4, 5.3)."""
 
-from typing import Any
-
 import pytest
 
 from csms import Csms, Event
-from csms.answers import now
+from csms.answers import boot_response
 from rig import Rig
 from states import all_connectors, booted, connector_status, is_connector_status, offline, startup_security_event
 
@@ -13,10 +11,6 @@ requirement = pytest.mark.requirement
 
 #: How much earlier than its timer the CSMS may see a message, for clocks of different grain.
 EARLY = 0.05
-
-
-def boot_response(status: str, interval: int) -> Any:
-    return lambda _: {"currentTime": now(), "interval": interval, "status": status}
 
 
 @requirement("B01.FR.01", "B01.FR.05", "B01.FR.09")

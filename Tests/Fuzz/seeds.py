@@ -172,6 +172,7 @@ def text() -> None:
     slot = {"state": "booted", "bootname": "A", "boot_status": "good", "slot_status": {"bundle": {"version": "2.0.0"}}}
     seed("text", "rauc-state", compact({"compatible": "station", "booted": "A", "slots": [{"rootfs.0": slot}]}))
     seed("text", "rauc-install", " 40% Copying image to rootfs.1\nLastError: Invalid bundle format\nInstalling `/f` failed\n")
+    seed("text", "rauc-busy", "rauc-Message: 20:29:17: Using central status file /s\nAlready processing a different method\n")
     lines, previous = [], "0" * 64
     for number in range(1, 4):
         body = compact({"n": number, "ts": "2026-01-01T00:00:00.000Z", "clock": "csms", "type": "X", "previous": previous})[:-1]

@@ -281,6 +281,16 @@ import Testing
     #expect(stays.lastInstallerRequest == .markGood)
     let old = bench.firmwareRestarted(running: StationBench.old).boot()
     #expect(old.firmwareTold == ["InstallationFailed 7"])
+    stays.keeps = nil
+    stays.installerSays(.done)
+    // It was marked bad, and is the next one again before the CSMS hears of it.
+    #expect(stays.lastInstallerRequest == .keep && stays.firmwareTold.isEmpty)
+    stays.installerSays(.failed("read-only"))
+    stays.wait(seconds: 60)
+    #expect(stays.lastInstallerRequest == .markGood && stays.firmwareTold.isEmpty)
+    stays.installerSays(.done)
+    stays.installerSays(.done)
+    #expect(stays.firmwareTold == ["Installed 7"])
   }
 
   /// Five attempts in a quarter of an hour, then the way back; where that fails too, the CSMS learns it.
@@ -308,5 +318,39 @@ import Testing
       bench.wait(seconds: 1)
       #expect(count(.markGood, bench) == 6)
     }
+  }
+
+  // MARK: Starts after that
+
+  /// A boot loader counts the starts of what was confirmed too: it is marked good again, although the CSMS is away.
+  @Test func whatWasConfirmedIsMarkedGoodAtEachStart() throws {
+    let bench = StationBench.firmware(running: StationBench.new).boot()
+    #expect(bench.lastInstallerRequest == .markGood)
+    bench.installerSays(.done)
+    let again = bench.firmwareRestarted(running: StationBench.new)
+    again.input(.start)
+    #expect(again.lastInstallerRequest == .markGood)
+    again.installerSays(.done)
+    again.linkUp()
+    #expect(count(.markGood, again) == 1)
+    #expect(try Replay.run(again.journal).difference == nil)
+    // One that came otherwise waits for the CSMS.
+    let other = again.firmwareRestarted(running: RunningFirmware(version: "2.0.0", slot: "C", isGood: false))
+    other.input(.start)
+    #expect(count(.markGood, other) == 0)
+  }
+
+  /// Confirmed once and installed again, it is on trial as any other.
+  // Proves: L01.FR.28
+  @Test func whatWasConfirmedAndIsInstalledAgain() {
+    let bench = StationBench.firmware(running: StationBench.new).boot()
+    bench.installerSays(.done)
+    let old = bench.firmwareRestarted(running: StationBench.old).boot()
+    old.untilRestart()
+    let new = old.firmwareRestarted(running: StationBench.new)
+    new.input(.start)
+    #expect(count(.markGood, new) == 0)
+    new.linkUp()
+    #expect(new.lastInstallerRequest == .markGood)
   }
 }

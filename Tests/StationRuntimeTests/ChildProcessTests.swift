@@ -225,43 +225,6 @@ import Testing
     }
   }
 
-  @Test func rauc() {
-    let rauc = RAUCInstaller()
-    #expect(rauc.commands(for: .install(file: "f")) { "/t/" + $0 }.map(\.arguments) == [["install", "/t/f"]])
-    #expect(rauc.commands(for: .rollBack) { $0 }.map(\.arguments) == [["status", "mark-bad"], ["reboot"]])
-    // What `install` has made the next one is so no longer.
-    #expect(rauc.commands(for: .keep) { $0 }.map(\.arguments) == [["status", "mark-active", "booted"]])
-    #expect(rauc.reply(to: .keep, exitCode: 0, lines: []) == .done)
-    #expect(rauc.progress(" 40% Copying image to rootfs.1") == 40)
-    #expect(rauc.progress("installing") == nil && rauc.progress("x% y") == nil)
-    // What RAUC 1.8 says, with two slots of which the first is booted.
-    let status =
-      #"{"compatible":"station","variant":"","booted":"A","boot_primary":"rootfs.1","slots":[{"rootfs.1":{"class":"rootfs","device":"/slotB.img","type":"raw","bootname":"B","state":"inactive","parent":null,"mountpoint":null,"boot_status":"bad","slot_status":{"bundle":{"compatible":"station","version":"2.0.0"},"checksum":{"sha256":"649769a8","size":4194304},"installed":{"timestamp":"2026-11-27T17:26:35Z","count":1},"activated":{"timestamp":"2026-11-27T17:26:35Z","count":1},"status":"ok"}}},{"rootfs.0":{"class":"rootfs","device":"/slotA.img","type":"raw","bootname":"A","state":"booted","parent":null,"mountpoint":null,"boot_status":"good","slot_status":{"bundle":{"compatible":null}}}}]}"#
-    #expect(rauc.reply(to: .state, exitCode: 0, lines: [status]) == .state(RunningFirmware(version: "", slot: "A")))
-    let booted = status.replacing(#""booted":"A""#, with: #""booted":"B""#)
-      .replacing(#""bootname":"B","state":"inactive""#, with: #""bootname":"B","state":"booted""#)
-      .replacing(#""bootname":"A","state":"booted""#, with: #""bootname":"A","state":"inactive""#)
-    #expect(
-      rauc.reply(to: .state, exitCode: 0, lines: [booted])
-        == .state(RunningFirmware(version: "2.0.0", slot: "B", isGood: false)))
-    #expect(rauc.reply(to: .install(file: "f"), exitCode: 0, lines: ["idle"]) == .restartNeeded)
-    for refused in [
-      "LastError: signature verification failed: Verify error: self-signed certificate",
-      "LastError: Installation error: Compatible mismatch: Expected 'station' but bundle manifest has 'other'",
-      "LastError: Invalid bundle format: Signature size (14144677418785671013) exceeds bundle size",
-    ] {
-      let lines = [refused, "idle", "Installing `/f` failed"]
-      #expect(rauc.reply(to: .install(file: "f"), exitCode: 1, lines: lines) == .invalid(refused))
-    }
-    guard
-      case .failed = rauc.reply(to: .install(file: "f"), exitCode: 1, lines: ["LastError: No space left on device"]),
-      case .failed = rauc.reply(to: .state, exitCode: 0, lines: ["{}"])
-    else {
-      Issue.record("no failure")
-      return
-    }
-  }
-
   // MARK: Files and host keys
 
   @Test func theFolderIsTidied() throws {

@@ -21,6 +21,8 @@ extension Station {
     guard let running = firmware.running else { return settleUnknown() }
     firmware.update?.installs += 1
     firmware.update?.before = running
+    // Whatever else was confirmed once is about to be overwritten.
+    if firmware.confirmed?.isSame(as: running) == false { firmware.confirmed = nil }
     tellFirmware(.installing)
     setFirmwarePhase(.installing)
     askInstaller(.install(file: update.file))
@@ -147,6 +149,7 @@ extension Station {
   }
 
   private mutating func kept(_ reply: InstallerReply) {
+    if firmware.update?.phase == .confirming { return keptAfterRollBack(reply) }
     guard let update = firmware.update, update.phase == .keeping else { return }
     if reply != .done {
       firmware.keepFailures += 1

@@ -22,6 +22,8 @@ struct FirmwareManagement: Sendable {
   var last: Told?
   /// What the installer said that runs; `nil`: not yet, and it is asked again.
   var running: RunningFirmware?
+  /// What was marked good last: it is marked again at its next starts, without a word of the CSMS.
+  var confirmed: RunningFirmware?
   let hasInstaller: Bool
   /// The installer was asked what runs, and nothing connects before it has said so, or is late.
   var isAsking = false
@@ -99,14 +101,16 @@ struct FirmwareManagement: Sendable {
       last = Told(status: status, requestId: requestId)
     }
     update = value["update"].flatMap { FirmwareUpdate(json: $0) }
+    confirmed = value["confirmed"].flatMap { try? RunningFirmware(journal: JournalFields($0, "confirmed")) }
   }
 
   /// As the ledger holds it.
   var record: [UInt8]? {
-    guard update != nil || last != nil else { return nil }
+    guard update != nil || last != nil || confirmed != nil else { return nil }
     return JSONValue.members([
       "update": update?.json,
       "last": last.map { .members(["status": .string($0.status.rawValue), "requestId": .int($0.requestId)]) },
+      "confirmed": confirmed?.journal,
     ]).bytes
   }
 

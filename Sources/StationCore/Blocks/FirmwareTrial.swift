@@ -36,7 +36,7 @@ extension Station {
     firmware.running = running
     firmware.stateFailures = 0
     stopTimer(.installer)
-    log(.notice, "firmware \(running.version) \(running.slot)\(running.isGood ? "" : ", not confirmed yet")")
+    log(.notice, "firmware \(running.version) \(running.slot)\(running.isGood ? "" : ", not marked good yet")")
     let told = text(Setting.firmwareVersion) ?? ""
     if !running.version.isEmpty { setByStation(running.version, Setting.firmwareVersion) }
     if firmware.isAsking {
@@ -118,7 +118,8 @@ extension Station {
 
   // MARK: Whether it stays
 
-  /// A firmware that runs is confirmed once the CSMS has accepted its BootNotification: it can be reached and updated.
+  /// A firmware that runs is confirmed once the CSMS has accepted its BootNotification: it can be reached and updated. At its
+  /// next starts that is known: a boot loader that counts them must not fall back because the CSMS is away.
   mutating func confirmFirmware() {
     guard stopping == nil, firmware.work == nil, !firmware.isAsking, !firmware.isUnsettled,
       let running = firmware.running
@@ -130,7 +131,8 @@ extension Station {
     case .installing, .installed, .activating, .rollingBack, .keeping: return
     case .scheduled, .downloading, .verifying, .waiting, nil: guard !running.isGood else { return }
     }
-    guard provisioning.registration == .accepted, now.monotonic >= firmware.confirmAt else { return }
+    let isKnown = firmware.update?.phase != .confirming && firmware.confirmed?.isSame(as: running) == true
+    guard isKnown || provisioning.registration == .accepted, now.monotonic >= firmware.confirmAt else { return }
     askInstaller(.markGood)
   }
 
@@ -167,14 +169,30 @@ extension Station {
   }
 
   mutating func markedGood(_ reply: InstallerReply) {
-    guard reply == .done else {
-      firmware.confirmFailures += 1
-      let wait = FirmwareManagement.retryTime << Int64(min(firmware.confirmFailures - 1, 6))
-      firmware.confirmAt = now.monotonic + min(wait, FirmwareManagement.longestRetryTime)
-      return startTimer(.firmwareConfirm, after: firmware.confirmAt - now.monotonic)
-    }
-    firmware.confirmFailures = 0
+    guard reply == .done else { return confirmationFailed() }
     firmware.running?.isGood = true
+    if let running = firmware.running, firmware.confirmed?.isSame(as: running) != true {
+      firmware.confirmed = running
+      persistStation(.firmware)
+    }
+    // It was to be taken back: a boot loader may have struck it off its list, and good alone does not put it there again.
+    if firmware.update?.phase == .confirming, firmware.update?.hasRolledBack == true { return askInstaller(.keep) }
+    confirmationEnds()
+  }
+
+  private mutating func confirmationFailed() {
+    firmware.confirmFailures += 1
+    let wait = FirmwareManagement.retryTime << Int64(min(firmware.confirmFailures - 1, 6))
+    firmware.confirmAt = now.monotonic + min(wait, FirmwareManagement.longestRetryTime)
+    startTimer(.firmwareConfirm, after: firmware.confirmAt - now.monotonic)
+  }
+
+  mutating func keptAfterRollBack(_ reply: InstallerReply) {
+    if reply == .done { confirmationEnds() } else { confirmationFailed() }
+  }
+
+  private mutating func confirmationEnds() {
+    firmware.confirmFailures = 0
     guard let update = firmware.update, update.phase == .confirming else { return }
     let hasRestarted = update.told.contains(.installRebooting)
     endFirmwareUpdate(.installed)  // L01.FR.28, L02.FR.20

@@ -6,7 +6,8 @@ public struct RunningFirmware: Hashable, Sendable {
   public var version: String
   /// What tells two installations apart that have the same version: a boot slot, a directory. May be empty.
   public var slot: String
-  /// It was marked good and boots from now on. Otherwise the machine would fall back to the one before.
+  /// It was marked good and boots from now on. Otherwise, also where the installer cannot tell, the machine would fall back to
+  /// the one before unless it is marked good.
   public var isGood: Bool
 
   public init(version: String, slot: String = "", isGood: Bool = true) {

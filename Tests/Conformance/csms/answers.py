@@ -47,6 +47,11 @@ def now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(wall)) + f".{int(wall * 1000) % 1000:03}Z"
 
 
+def boot_response(status: str, interval: int) -> Callable[[Message], dict[str, Any]]:
+    """To BootNotification."""
+    return lambda _: {"currentTime": now(), "interval": interval, "status": status}
+
+
 class Tokens:
     """The CSMS' knowledge of idTokens: idToken -> IdTokenInfo. With `accept_all`, an unknown token is Accepted."""
 

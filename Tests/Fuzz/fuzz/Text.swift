@@ -61,6 +61,7 @@ private func fuzzInstaller(_ lines: [String]) {
     for line in lines {
       if let percent = backend.progress(line) { expect((0...100).contains(percent), "no percentage") }
     }
+    _ = backend.isBusy(lines)
     for code: Int32 in [0, 1, 10, 20] {
       for request in [InstallerRequest.state, .install(file: "f"), .activate, .markGood, .rollBack, .keep] {
         let reply = backend.reply(to: request, exitCode: code, lines: lines)
