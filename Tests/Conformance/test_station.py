@@ -18,11 +18,11 @@ requirement = pytest.mark.requirement
 POINTS = {"TxCtrlr/TxStartPoint": "EVConnected", "TxCtrlr/TxStopPoint": "EVConnected"}
 
 
-@requirement("E01.FR.08", "B01.FR.08")
+@requirement("E01.FR.02", "E01.FR.08", "B01.FR.08")
 @pytest.mark.parametrize("resumes", [True, False], ids=["resumed", "ended"])
 @pytest.mark.parametrize("keeps", [True, False], ids=["cable stays", "cable gone"])
 async def test_killed_during_a_session(rig: Rig, resumes: bool, keeps: bool):
-    """SIGKILL while charging, then started again: one transaction, no gap, ended or resumed as configured"""
+    """SIGKILL while charging, then started again: the transaction has no gap, it is ended or resumed as configured"""
     settings = POINTS | {"InternalCtrlr/ResumeTransactionsOnBoot": "true" if resumes else "false"}
     await rig.start(settings, arguments=["--simulation-state", "keep"] if keeps else [])
     session = Session(rig)
@@ -37,8 +37,13 @@ async def test_killed_during_a_session(rig: Rig, resumes: bool, keeps: bool):
         reason = "PowerLoss"
     ended = await rig.csms.expect("TransactionEvent", {"eventType": "Ended"})
     ended.check({"transactionInfo.stoppedReason": reason})
-    (transaction,) = rig.csms.transactions.values()
+    begins = keeps and not resumes
+    if begins:
+        # The vehicle is still there (E01.FR.02).
+        await rig.csms.expect("TransactionEvent", {"eventType": "Started", "triggerReason": "CablePluggedIn"})
+    transaction, *others = rig.csms.transactions.values()
     assert transaction.ended
+    assert len(others) == int(begins)
     assert not list(transaction.problems())
     assert [event["seqNo"] for event in transaction.in_order] == list(range(len(transaction.in_order)))
 

@@ -226,6 +226,39 @@ struct SignedMeterValueTests {
     #expect(events(bench) == ["Started SignedDataReceived"])
   }
 
+  /// The clock is put right meanwhile, by the CSMS or by somebody at the machine: what is read then counts, and nothing is
+  /// told twice.
+  // Proves: E01.FR.04, B01.FR.06
+  @Test(arguments: ["NTP", "Heartbeat"], [false, true]) func theClockIsPutRightMeanwhile(
+    source: String, isLate: Bool
+  ) throws {
+    let bench = try dataSigned("DataSigned", ["ClockCtrlr/TimeSource": source])
+    bench.forgetCalls()
+    bench.wait(seconds: isLate ? 20 : 1)
+    if source == "NTP" {
+      bench.jumpWall(milliseconds: -600_000)
+    } else {
+      bench.responder = {
+        $0.action == "Heartbeat" ? ["currentTime": "2025-12-31T23:50:00Z"] : StationBench.accepting($0)
+      }
+      bench.call("TriggerMessage", ["requestedMessage": "Heartbeat"])
+      #expect(bench.station.clockOffset < -590_000)
+    }
+    bench.wait(seconds: 1)
+    // One from before the session, as a slow meter may give it.
+    var old = reading(1000)
+    old.acquiredAtWall = bench.now.wall + bench.station.clockOffset - 60_000
+    bench.input(.hardware(.meter(old)))
+    bench.wait(seconds: 1)
+    #expect(events(bench) == [])
+    let told = { bench.notified.filter { $0["techCode"] == "SignedMeterValueMissing" }.map { $0["cleared"] == true } }
+    #expect(told() == (isLate ? [false] : []))
+    bench.input(.hardware(.meter(reading(1001))))
+    #expect(events(bench).first == "Started SignedDataReceived")
+    #expect(told() == (isLate ? [false, true] : []))
+    #expect(try Replay.run(bench.journal).difference == nil)
+  }
+
   /// Other start points that are reached earlier count; and without SignReadings energy is the last one.
   // Proves: E01.FR.04, E01.FR.05, E01.FR.06
   @Test(arguments: [

@@ -57,16 +57,49 @@ struct StopAndPowerCutTests {
     }
   }
 
-  // Proves: E06.FR.03, E07.FR.01
-  @Test func theDriversStop() throws {
-    let bench = charging("Authorized")
+  // Proves: E06.FR.03, E06.FR.06, E07.FR.01
+  @Test(arguments: ["Authorized", "PowerPathClosed"]) func theDriversStop(stopPoint: String) throws {
+    let bench = charging(stopPoint)
     let before = bench.ledgerHistory.count
     bench.swipe()
     bench.wait(seconds: 5)
     #expect(bench.contactorClosed[1] == true && bench.events == [])
     #expect(bench.ledgerHistory.count > before)
     try comesBack(
-      bench.ledgerHistory[before...], bench, "Authorized", ended: ["StopAuthorized", "Local", "DEADBEEF"])
+      bench.ledgerHistory[before...], bench, stopPoint, ended: ["StopAuthorized", "Local", "DEADBEEF"])
+  }
+
+  /// Where the end of the energy is the stop point, the power cut is it; without a stop the transaction goes on.
+  // Proves: E06.FR.07
+  @Test(arguments: ["Local", "Remote", nil]) func theEndOfTheEnergy(reason: String?) throws {
+    let bench = charging("EnergyTransfer")
+    let id = try #require(bench.station.snapshot.evses[0].transaction?.id)
+    let before = bench.ledgerHistory.count
+    switch reason {
+    case "Local": bench.swipe()
+    case "Remote": bench.call("RequestStopTransaction", ["transactionId": .string(id)])
+    default: break
+    }
+    bench.wait(seconds: 5)
+    #expect(bench.contactorClosed[1] == true && bench.station.snapshot.evses[0].transaction != nil)
+    if let reason {
+      #expect(bench.ledgerHistory.count > before)
+      try comesBack(
+        bench.ledgerHistory[before...], bench, "EnergyTransfer", ended: ["ChargingStateChanged", reason],
+        at: "2026-01-01T00:00:06.000Z")
+    }
+    let again = bench.restarted(Self.settings("EnergyTransfer"))
+    again.input(.start)
+    again.plugIn()
+    again.pilot(.c)
+    again.linkUp()
+    again.wait(seconds: 20)
+    #expect((again.station.snapshot.evses[0].transaction?.id == id) == (reason == nil))
+    #expect((again.contactorClosed[1] == true) == (reason == nil))
+    guard reason != nil else { return }
+    again.swipe("CAFEBABE")
+    again.wait(seconds: 4)
+    #expect(again.contactorClosed[1] == true, "the EVSE is free")
   }
 
   // Proves: F03.FR.03

@@ -56,6 +56,27 @@ struct StorageTests {
     #expect(bench.ledger.records[.variable]?.values.contains(Array("33".utf8)) == true)
   }
 
+  /// A stop is carried out whatever the ledger holds, and the CSMS hears that it is.
+  // Proves: F03.FR.03
+  @Test func aStopThatCouldNotBeStoredIsAccepted() throws {
+    let bench = StationBench(["TxCtrlr/TxStartPoint": "EVConnected", "TxCtrlr/TxStopPoint": "Authorized"]).boot()
+    bench.plugIn()
+    bench.swipe()
+    bench.pilot(.c)
+    #expect(bench.contactorClosed[1] == true)
+    let id = try #require(bench.station.snapshot.evses[0].transaction?.id)
+    bench.ledgerFails = .medium
+    #expect(bench.call("RequestStopTransaction", ["transactionId": .string(id)])?.text("status") == "Accepted")
+    bench.wait(seconds: 10)
+    #expect(bench.contactorClosed[1] == false && bench.station.snapshot.evses[0].transaction == nil)
+    bench.ledgerFails = nil
+    bench.wait(seconds: 30)
+    let ended = bench.calls("TransactionEvent").last
+    #expect(ended?.text("eventType") == "Ended" && ended?.text("triggerReason") == "RemoteStop")
+    #expect(bench.ledger.records[.transaction]?["1"] == nil)
+    #expect(try Replay.run(bench.journal).difference == nil)
+  }
+
   @Test func anAvailabilityThatCouldNotBeStoredIsTakenBack() {
     let bench = StationBench(settings).boot()
     bench.ledgerFails = .readOnly

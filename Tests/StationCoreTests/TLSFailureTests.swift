@@ -98,16 +98,18 @@ struct TLSFailureTests {
     #expect(bench.calls.isEmpty)
   }
 
+  /// Also when none is valid, by a clock that is set or not: which one has a key that opens is the link's to know.
   // Proves: A00.FR.430
-  @Test func anExpiredCertificateIsShownWhenThereIsNoOther() {
+  @Test(arguments: [nil, 1_577_836_800_000] as [Int64?]) func noCertificateIsPreferredByTheCore(wall: Int64?) {
     let bench = StationBench(
-      CertificateTests.settings(3), csmsURL: nil,
+      CertificateTests.settings(3), wall: wall, csmsURL: nil,
       certificates: [
         FakeCertificateFolder.certificate(.chargingStation, "old", notAfter: 1_750_000_000_000),
         FakeCertificateFolder.certificate(.csmsRoot, "root1"),
       ])
     bench.input(.start)
-    #expect(bench.connectRequests.last?.tls.clientCertificate == "old")
+    #expect(bench.connectRequests.last?.securityProfile == 3)
+    #expect(bench.connectRequests.last?.tls.clientCertificate == nil)
     #expect(bench.connectRequests.last?.basicAuthPassword == nil)
   }
 

@@ -188,6 +188,23 @@ struct TransactionTests {
     #expect(!bench.station.snapshot.evses[0].connectors[0].locked)
   }
 
+  /// Energy that never flowed does not stop either: the transaction ends with its deauthorization, and the EVSE is free.
+  // Proves: E09.FR.01
+  @Test func aVehicleThatLeavesBeforeTheEnergyEndsItsTransaction() {
+    let bench = StationBench(
+      ["TxCtrlr/TxStartPoint": "EVConnected", "TxCtrlr/TxStopPoint": "EnergyTransfer"], folder: "ac-one-evse"
+    ).boot()
+    bench.plugIn()
+    bench.swipe()
+    bench.plugOut()
+    #expect(bench.calls("TransactionEvent").last?.text("eventType") == "Ended")
+    #expect(bench.calls("TransactionEvent").last?.text("transactionInfo.stoppedReason") == "EVDisconnected")
+    bench.plugIn()
+    bench.swipe("CAFEBABE")
+    bench.pilot(.c)
+    #expect(bench.contactorClosed[1] == true)
+  }
+
   // Proves: E05.FR.02, E05.FR.03
   @Test(arguments: [0, 500])
   func invalidTokenMayGetAllowedEnergy(allowed: Int) {

@@ -134,6 +134,62 @@ struct TwoConnectorTests {
     #expect(connectors(bench).allSatisfy { $0 == 2 })
   }
 
+  private func setConnector(_ bench: StationBench, _ connector: Int, _ status: String) {
+    let answer = bench.call(
+      "ChangeAvailability",
+      ["evse": ["id": 1, "connectorId": .int(connector)], "operationalStatus": .string(status)])
+    #expect(answer?.text("status") == "Accepted")
+  }
+
+  /// The other connector being Operative helps no vehicle at one that is not.
+  // Proves: G04.FR.01, F01.FR.24
+  @Test(arguments: [(1, 2), (2, 1)]) func nothingBeginsAtAnInoperativeConnector(mine: Int, other: Int) throws {
+    let bench = bench()
+    plugIn(bench, mine)
+    pilot(bench, mine, .c)
+    setConnector(bench, mine, "Inoperative")
+    let start: JSONValue = ["idToken": ["idToken": "CAFEBABE", "type": "ISO14443"], "remoteStartId": 7, "evseId": 1]
+    #expect(bench.call("RequestStartTransaction", start)?.text("status") == "Rejected")
+    bench.swipe()
+    bench.wait(seconds: 10)
+    #expect(bench.events == [] && bench.contactorClosed[1] != true)
+    // One at the other connector does not wait for it.
+    plugIn(bench, other)
+    pilot(bench, other, .c)
+    bench.swipe()
+    bench.wait(seconds: 4)
+    #expect(bench.contactorClosed[1] == true)
+    #expect(connectors(bench).allSatisfy { $0 == .int(other) })
+    pilot(bench, other, .a)
+    bench.wait(seconds: 10)
+    bench.forgetCalls()
+    setConnector(bench, mine, "Operative")
+    bench.swipe()
+    bench.wait(seconds: 4)
+    #expect(bench.contactorClosed[1] == true)
+    #expect(connectors(bench).allSatisfy { $0 == .int(mine) } && !connectors(bench).isEmpty)
+    #expect(try Replay.run(bench.journal).difference == nil)
+  }
+
+  /// A cable that is held for its owner is let go by nothing that happens at the other connector.
+  // Proves: E05.FR.11
+  @Test func aHeldCableIsOfItsConnector() {
+    let bench = bench(["TxCtrlr/TxStopPoint": "Authorized"])
+    bench.responder = { call in
+      call.action == "TransactionEvent" && call["idToken"] != nil
+        ? ["idTokenInfo": ["status": "Blocked"]] : StationBench.accepting(call)
+    }
+    plugIn(bench, 2)
+    bench.swipe()
+    bench.wait(seconds: 10)
+    #expect(bench.events.last?.hasPrefix("Ended Deauthorized") == true)
+    #expect(isLocked(bench))
+    for rating in [32, nil] { bench.input(.hardware(.cable(evse: 1, connector: 1, ratingAmperes: rating))) }
+    #expect(isLocked(bench))
+    bench.swipe()
+    #expect(!isLocked(bench))
+  }
+
   /// After a power cut the hardware tells of the stranger first.
   @Test func aTransactionIsResumedAtItsConnector() {
     let settings = Self.settings.merging(["InternalCtrlr/ResumeTransactionsOnBoot": "true"]) { $1 }

@@ -81,6 +81,36 @@ struct WaitingTokenTests {
     #expect(events(bench) == ["Ended EVCommunicationLost "])
   }
 
+  /// The link is lost while the CSMS is asked: what is known of the token here begins nothing either.
+  // Proves: C09.FR.03
+  @Test func norWhenTheLinkIsLostMeanwhile() throws {
+    let accepted: JSONValue = [
+      "idTokenInfo": ["status": "Accepted", "groupIdToken": ["idToken": "FLEET", "type": "Central"]]
+    ]
+    let bench = StationBench([
+      "TxCtrlr/TxStartPoint": "Authorized", "TxCtrlr/TxStopPoint": "EVConnected",
+      "AuthCtrlr/LocalPreAuthorize": "false", "AuthCtrlr/LocalAuthorizeOffline": "true",
+    ]).boot()
+    bench.responder = { $0["idToken"] != nil ? accepted : StationBench.accepting($0) }
+    // Known from a session before.
+    for token in ["CAFEBABE", "DEADBEEF"] {
+      bench.plugIn(1)
+      bench.swipe(token, evses: [1])
+      if token == "CAFEBABE" { bench.plugOut(1) }
+      bench.wait(seconds: 5)
+    }
+    bench.plugIn(2)
+    bench.responder = { $0.action == "Authorize" ? nil : $0["idToken"] != nil ? accepted : StationBench.accepting($0) }
+    bench.swipe("CAFEBABE", evses: [1, 2])
+    #expect(bench.calls("Authorize").last?.text("idToken.idToken") == "CAFEBABE")
+    for evse in [1, 2] { bench.plugOut(evse) }
+    bench.wait(seconds: 3)
+    #expect(bench.station.snapshot.evses.allSatisfy { $0.transaction == nil })
+    bench.linkDown()
+    bench.wait(seconds: 1)
+    #expect(bench.station.snapshot.evses.allSatisfy { $0.transaction == nil })
+  }
+
   /// A second token that waits gives the first no more time.
   @Test func eachHasItsOwnDeadline() {
     let bench = left()

@@ -91,7 +91,10 @@ extension Station {
   }
 
   /// Finds out whether a token may charge: here when that is allowed and enough, else by the CSMS.
-  mutating func check(_ token: IdTokenType, served: [Int], remoteStart: Authorization.RemoteStart?) {
+  /// - Parameter groupsBefore: of the sessions that were there when it was shown.
+  mutating func check(
+    _ token: IdTokenType, served: [Int], remoteStart: Authorization.RemoteStart?, groupsBefore: [IdTokenType] = []
+  ) {
     let known = known(token)
     let isLocalEnough = flag(
       isOnline ? Setting.localPreAuthorize : Setting.localAuthorizeOffline, default: !isOnline)
@@ -100,7 +103,8 @@ extension Station {
     {
       log(.info, "token known in the \(known.isListed ? "local list" : "cache")")
       let group = known.info.groupIdToken ?? remoteStart?.groupIdToken
-      return grant(token, group: group, info: known.info, served: served, remoteStart: remoteStart)
+      return grant(
+        token, group: group, info: known.info, served: served, remoteStart: remoteStart, groupsBefore: groupsBefore)
     }
     if flag(Setting.disableRemoteAuthorization, default: false) {
       log(.info, "token refused: not accepted here, and DisableRemoteAuthorization is set")
@@ -170,7 +174,8 @@ extension Station {
     if isOnline {
       log(.info, "token not accepted: the CSMS gave no answer")
     } else {
-      check(request.idToken, served: request.evses, remoteStart: request.remoteStart)
+      check(
+        request.idToken, served: request.evses, remoteStart: request.remoteStart, groupsBefore: request.groups)
     }
   }
 
@@ -295,7 +300,8 @@ extension Station {
     return evse.transaction == nil || evse.transaction?.idToken == nil
   }
 
-  /// Operative, without a fault, and the ledger can take a transaction if there is none yet.
+  /// Operative, without a fault (a connector is; with a vehicle, its connector), and the ledger can take a transaction if there
+  /// is none yet.
   ///
   /// A pending reset lets nothing new begin; what has begun, or what somebody is authorized for here or where `isPromised`,
   /// goes on.
@@ -306,8 +312,11 @@ extension Station {
     guard stopping == nil, mayBegin || isPromised || hasBegun, isOperative(evse: id),
       evses[index].transaction != nil || mayRecordTransaction
     else { return false }
-    return evses[index].connectors.contains { connector in
-      isOperative(evse: id, connector: connector.id) && !hasBlockingFault(evse: id, connector: connector.id)
+    // Before a transaction, what counts is the connector that it would begin at.
+    let connected = evses[index].transaction == nil ? evses[index].connectedIndex.map { $0 + 1 } : nil
+    return evses[index].connectors.map(\.id).contains { connector in
+      (connected == nil || connected == connector) && isOperative(evse: id, connector: connector)
+        && !hasBlockingFault(evse: id, connector: connector)
     }
   }
 

@@ -100,6 +100,8 @@ struct MeterState: Hashable, Sendable {
   var at: Int64?
   /// UTC milliseconds of the acquisition.
   var acquiredAt: Int64 = 0
+  /// Monotonic time of it: what the wall clock does later does not make the reading older or newer.
+  var acquiredSince: Int64 = 0
 
   /// Readings older than this are unknown, milliseconds.
   static let maxAge: Int64 = 60_000
@@ -118,8 +120,10 @@ struct MeterState: Hashable, Sendable {
 
 extension Station {
   mutating func meterRead(_ reading: MeterReading) {
+    let acquiredAt = reading.acquiredAtWall ?? wallTime
     let state = MeterState(
-      reading: reading, at: now.monotonic, acquiredAt: reading.acquiredAtWall ?? wallTime)
+      reading: reading, at: now.monotonic, acquiredAt: acquiredAt,
+      acquiredSince: now.monotonic - max(0, wallTime - acquiredAt))
     if reading.evse == 0 {
       mainMeter = state
     } else if evses.indices.contains(reading.evse - 1) {

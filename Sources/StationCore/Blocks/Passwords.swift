@@ -15,17 +15,15 @@ extension Station {
     let before = own ?? text(address)
     guard before != password || text(address) != password else { return nil }
     rememberNetwork(call)
+    let shared = sharedPassword
     let verdict = model.set(password, address.component, address.variable, by: .station)
     guard verdict.status == .accepted else { return NetworkRefusal("InternalError", "it could not be stored") }
     rememberVariable(address)
     // The one that worked; not one that came and was never tried.
-    let keepsOwn = provenKeepsOwnPassword(over: password)
-    if let other = network.otherPassword, !other.isNewer, own == nil || own == password || keepsOwn {
-      network.otherPassword = other.password == password ? nil : other
-    } else {
-      let old = before == password ? nil : before
-      network.otherPassword = old.map { Network.OtherPassword(password: $0, isNewer: false) }
-    }
+    let keepsOwn = provenKeepsOwnPassword(over: password, shared)
+    let old = shared != nil && (own == nil || own == password || keepsOwn) ? shared : before
+    network.otherPassword =
+      old == password ? nil : old.map { Network.OtherPassword(password: $0, isNewer: false) }
     persistStation(.otherPassword)
     supersedeOwnPassword(provenKeepsIt: keepsOwn)
     securityEvent("ReconfigurationOfSecurityParameters", "BasicAuthPassword changed")  // A01.FR.11, FR.12
@@ -41,12 +39,20 @@ extension Station {
     return used.basicAuthPassword
   }
 
+  /// The password that worked, or may work, at slots without one of their own: the one that is kept; else BasicAuthPassword,
+  /// where this connection was made without it and others are not.
+  private var sharedPassword: String? {
+    if let other = network.otherPassword, !other.isNewer { return other.password }
+    let isUsed = (network.order + network.profiles).contains { $0.basicAuthPassword == nil && $0.securityProfile <= 2 }
+    return isUsed && ownPasswordInUse != nil ? text(Setting.basicAuthPassword) : nil
+  }
+
   /// Two passwords have worked, that of this connection and one that is kept for another slot, and the new one has not: the
   /// one of this connection stays with the profile that last worked, which is tried after the entries. Only where an entry
   /// tries the new one at the same place; elsewhere it takes the place of the other.
-  private func provenKeepsOwnPassword(over password: String) -> Bool {
-    guard let own = ownPasswordInUse, own != password, let used = network.proven, let other = network.otherPassword,
-      !other.isNewer, other.password != password, other.password != own
+  private func provenKeepsOwnPassword(over password: String, _ shared: String?) -> Bool {
+    guard let own = ownPasswordInUse, own != password, let used = network.proven, let shared, shared != password,
+      shared != own
     else { return false }
     let bare = used.with("basicAuthPassword", nil)
     return [network.order, network.profiles].allSatisfy { $0.contains { $0 == used || $0 == bare } }

@@ -55,6 +55,7 @@ extension Station {
       answer(call, RequestStopTransactionResponse(status: .rejected))  // F03.FR.08
       return
     }
+    rememberUndo(call, .nothing)
     answer(call, RequestStopTransactionResponse(status: .accepted))
     deauthorize(at: index, trigger: .remoteStop, reason: .remote)
   }

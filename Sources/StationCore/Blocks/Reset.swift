@@ -104,7 +104,6 @@ extension Station {
   private mutating func endForReset(at index: Int) {
     evses[index].authorization = nil
     evses[index].heldFor = nil
-    evses[index].isResuming = false
     evses[index].transaction?.stopReason = nil
     endTransaction(at: index, trigger: .resetCommand, reason: .immediateReset)
   }

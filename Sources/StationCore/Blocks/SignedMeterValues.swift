@@ -57,7 +57,9 @@ extension Station {
     let fault = HardwareFault(name: "SignedMeterValueTooLong", evse: reading.evse, severity: .low, source: "core")
     guard signed.fits else { return faultRaised(fault) }
     faultCleared(fault)
-    faultCleared(Self.missing(reading.evse))
+    guard evses.indices.contains(reading.evse - 1) else { return }
+    let evse = evses[reading.evse - 1]
+    if evse.meter.acquiredSince >= evse.signatureSince ?? .min { faultCleared(Self.missing(evse.id)) }
   }
 
   // MARK: TxStartPoint DataSigned (E01.FR.04)
@@ -82,12 +84,12 @@ extension Station {
       return
     }
     guard let since = evse.signatureSince else {
-      evses[index].signatureSince = (now.monotonic, wallTime)
+      evses[index].signatureSince = now.monotonic
       return askForSignature(at: index)
     }
-    if let reading = evse.meter.fresh(at: now), reading.signed?.fits == true, evse.meter.acquiredAt >= since.wall {
+    if let reading = evse.meter.fresh(at: now), reading.signed?.fits == true, evse.meter.acquiredSince >= since {
       startTransaction(at: index, trigger: .signedDataReceived)
-    } else if now.monotonic - since.monotonic >= Self.signingTime {
+    } else if now.monotonic - since >= Self.signingTime {
       faultRaised(Self.missing(evse.id))
     }
   }

@@ -38,6 +38,9 @@ extension Station {
     put("idToken", transaction.idToken.map(json))
     put("groupIdToken", transaction.groupIdToken.map(json))
     put("isAuthorized", .bool(evse.authorization != nil))
+    put(
+      "invalid",
+      evse.authorization?.invalid.map { .members(["energyLimit": number($0.energyLimit)]) })
     put("ending", evse.ending.map { record(of: $0) })
     return .object(members)
   }
@@ -63,6 +66,13 @@ extension Station {
     let at = record?["at"]?.intValue.map(Int64.init) ?? wallTime
     return Ending(
       trigger: trigger, reason: reason, idToken: token(record?["idToken"]), at: at, isAfterPowerLoss: true)
+  }
+
+  /// Somebody had said stop, and the end of the energy was to be the end: the power cut was that.
+  private func endedByCut(_ transaction: Transaction, isAuthorized: Bool) -> Ending? {
+    guard stops(at: "EnergyTransfer"), !isAuthorized, transaction.idToken != nil, let reason = transaction.stopReason
+    else { return nil }
+    return Ending(trigger: .chargingStateChanged, reason: reason, at: wallTime, isAfterPowerLoss: true)
   }
 
   private func json(_ token: IdTokenType) -> JSONValue {
@@ -110,16 +120,20 @@ extension Station {
       }
       transaction.seqNo = max(seqNo, (queued.map(\.seqNo).max() ?? -1) + 1)
       evses[id - 1].transaction = transaction
+      let isAuthorized = record["isAuthorized"] == .bool(true)
       // Somebody had said stop, and the contactor was opening: it is over, whatever is plugged in now.
-      if let ending = ending(record["ending"]) {
+      if let ending = ending(record["ending"]) ?? endedByCut(transaction, isAuthorized: isAuthorized) {
         evses[id - 1].ending = ending
         continue
       }
       evses[id - 1].isResuming = true
       evses[id - 1].claimedIndex = transaction.connector.map { $0 - 1 }
-      if record["isAuthorized"] == .bool(true), let idToken = transaction.idToken {
+      if isAuthorized, let idToken = transaction.idToken {
         var grant = Grant(idToken: idToken, groupIdToken: transaction.groupIdToken, evses: [id], since: now.monotonic)
         grant.isUnreported = false
+        grant.invalid = record["invalid"].map {
+          Grant.InvalidToken(energyLimit: $0["energyLimit"]?.intValue.map(Int64.init))
+        }
         evses[id - 1].authorization = grant
       }
     }
@@ -138,7 +152,11 @@ extension Station {
 
   /// The vehicle of an open transaction is still there.
   mutating func resumeTransaction(at index: Int, connector: Int) {
-    guard flag(Setting.resumeTransactionsOnBoot, default: false) else { return resumeTimedOut(at: index) }
+    guard flag(Setting.resumeTransactionsOnBoot, default: false) else {
+      // Served like one that has just come, once that is over (E01.FR.02).
+      evses[index].arrivedWhileEnding = connector
+      return resumeTimedOut(at: index)
+    }
     evses[index].isResuming = false
     stopTimer(.evse(TimerID.resumeName, evses[index].id))
     evses[index].transaction?.connector = connector + 1
@@ -162,7 +180,6 @@ extension Station {
   /// It is gone, or is not to be resumed: ended with the last energy that was committed.
   mutating func resumeTimedOut(at index: Int) {
     guard evses[index].isResuming else { return }
-    evses[index].isResuming = false
     evses[index].authorization = nil
     evses[index].transaction?.stopReason = nil
     endTransaction(at: index, trigger: .abnormalCondition, reason: .powerLoss, isAfterPowerLoss: true)

@@ -93,7 +93,8 @@ extension Station {
     }
     let ends =
       stops(at: "EVConnected") || stops(at: "PowerPathClosed")
-      || (evses[index].energyFlowing && stops(at: "EnergyTransfer"))
+      // Deauthorized without energy flowing, its end would never come.
+      || (stops(at: "EnergyTransfer") && (evses[index].energyFlowing || (stopsOnDisconnect && grant != nil)))
       || (stopsOnDisconnect && stops(at: "Authorized"))
     if ends {
       endGrant(at: index, holding: grant)
@@ -258,6 +259,7 @@ extension Station {
   ) {
     guard let transaction = evses[index].transaction, evses[index].ending == nil else { return }
     if !isAfterPowerLoss { noteEnergy(at: index) }
+    evses[index].isResuming = false
     evses[index].ending = Ending(
       trigger: trigger, reason: transaction.stopReason ?? reason, idToken: idToken, at: wallTime,
       isAfterPowerLoss: isAfterPowerLoss)
@@ -387,12 +389,14 @@ extension Station {
       evses[index].ending == nil, var grant = evses[index].authorization
     else { return }
     if info.status == .accepted {
+      let before = (grant, evses[index].transaction)
       if let group = info.groupIdToken {
         grant.groupIdToken = group
         evses[index].transaction?.groupIdToken = group
       }
       grant.invalid = nil
       evses[index].authorization = grant
+      if before != (grant, evses[index].transaction) { persistTransaction(at: index) }
       return
     }
     log(.notice, "EVSE \(evses[index].id): the CSMS does not accept the token, \(info.status.rawValue)")
@@ -403,6 +407,7 @@ extension Station {
       let start = evses[index].transaction?.energyAtStart
       grant.invalid = Grant.InvalidToken(energyLimit: allowed > 0 ? start.map { $0 + allowed } : nil)
       evses[index].authorization = grant
+      persistTransaction(at: index)
     }
   }
 

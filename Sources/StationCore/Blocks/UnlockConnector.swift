@@ -37,7 +37,7 @@ extension Station {
     log(.notice, "EVSE \(request.evseId) connector \(request.connectorId): unlocked by the CSMS")
     unlocks.append(PendingUnlock(call: call, evse: request.evseId, connector: request.connectorId))
     startTimer(.evse(TimerID.unlockName, request.evseId), after: PendingUnlock.longestWait)
-    evses[index].heldFor = nil
+    if evses[index].isHeld(at: position) { evses[index].heldFor = nil }
     evses[index].connectors[position].lockCommanded = false
     evses[index].connectors[position].lockHasFailed = false
     emit(.hardware(.lock(evse: request.evseId, connector: request.connectorId, locked: false)))

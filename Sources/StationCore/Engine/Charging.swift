@@ -74,14 +74,13 @@ extension Station {
       return true
     }
     guard let openedAt = ending.openedAt else {
-      let wall = wallTime
-      evses[index].ending?.openedAt = wall
+      evses[index].ending?.openedAt = now.monotonic
       evses[index].ending?.readBy = now.monotonic + Self.finalReadingTime
       emit(.hardware(.readMeters))
       startTimer(.evse(TimerID.finalReadingName, evse.id), after: Self.finalReadingTime)
       return false
     }
-    return evse.meter.acquiredAt >= openedAt || now.monotonic >= ending.readBy
+    return evse.meter.acquiredSince >= openedAt || now.monotonic >= ending.readBy
   }
 
   private mutating func settleOffer(at index: Int, _ allotted: Int64?) {
@@ -200,17 +199,31 @@ extension Station {
 
   /// A vehicle may have come first, or waited for the one at another connector to leave and for its session to end.
   private mutating func serveWaitingVehicle(at index: Int) {
-    guard let connector = evses[index].waitingIndex else { return }
+    let id = evses[index].id
+    giveWay(at: index)
+    let waiting = evses[index].waitingIndices
+    guard let connector = waiting.first(where: { isOperative(evse: id, connector: $0 + 1) }) ?? waiting.first
+    else { return }
     evses[index].connectedIndex = connector
     evses[index].claimedIndex = nil
     vehicleConnected(at: index, connector: connector)
+  }
+
+  /// A vehicle at a connector that is Inoperative, for which nothing is going on, gives way to one at another connector.
+  private mutating func giveWay(at index: Int) {
+    let evse = evses[index]
+    guard let connected = evse.connectedIndex, !isOperative(evse: evse.id, connector: connected + 1),
+      evse.transaction == nil, evse.authorization == nil, evse.heldFor == nil, !evse.contactorClosed
+    else { return }
+    let isNext = evse.connectors.contains { $0.isConnected && isOperative(evse: evse.id, connector: $0.id) }
+    if isNext { evses[index].connectedIndex = nil }
   }
 
   mutating func cableChanged(evse index: Int, connector: Int, rating: Int?) {
     guard evses[index].connectors[connector].cableRating != rating else { return }
     evses[index].connectors[connector].cableRating = rating
     evses[index].connectors[connector].lockHasFailed = false
-    if rating == nil { evses[index].heldFor = nil }
+    if rating == nil, evses[index].isHeld(at: connector) { evses[index].heldFor = nil }
     updateStatus(of: index)
   }
 

@@ -170,10 +170,8 @@ extension Station {
       // That of an ending which was found in the ledger is known.
       if var ending = evses[index].ending {
         shift(&ending.at)
-        ending.openedAt? += delta
         evses[index].ending = ending
       }
-      evses[index].signatureSince?.wall += delta
       guard var transaction = evses[index].transaction else { continue }
       transaction.endedSamples = transaction.endedSamples.map { value in
         var value = value

@@ -47,8 +47,8 @@ struct EVSE: Sendable {
   var arrivedWhileEnding: Int?
   /// From the ledger: a transaction that was open when the station stopped; resumed or ended.
   var isResuming = false
-  /// Since when a signed value is waited for, with which the transaction is to begin: monotonic, and UTC milliseconds.
-  var signatureSince: (monotonic: Int64, wall: Int64)?
+  /// Since when a signed value is waited for, with which the transaction is to begin, monotonic.
+  var signatureSince: Int64?
   /// A Reset of this EVSE alone.
   var reset: PendingReset?
   /// What the sensor of the parking bay says; `nil`: there is none, or it has not said anything yet.
@@ -92,12 +92,15 @@ struct EVSE: Sendable {
 
   var isConnected: Bool { connectedIndex != nil }
 
-  /// The vehicle that is served next when none is.
-  var waitingIndex: Int? {
-    guard connectedIndex == nil else { return nil }
+  /// The connectors with a vehicle that may be served next when none is.
+  var waitingIndices: [Int] {
+    guard connectedIndex == nil else { return [] }
     let claimed = authorization != nil || heldFor != nil || isResuming ? claimedIndex : nil
-    return connectors.indices.first { connectors[$0].isConnected && (claimed == nil || claimed == $0) }
+    return connectors.indices.filter { connectors[$0].isConnected && (claimed == nil || claimed == $0) }
   }
+
+  /// A cable that is held (`heldFor`) is the one at this connector.
+  func isHeld(at connector: Int) -> Bool { (connectedIndex ?? claimedIndex ?? connector) == connector }
 
   /// There is a transaction, and it is this EVSE's for certain: one that began with a token alone may still move to another
   /// EVSE, so that the meter here says nothing about it.
@@ -170,7 +173,7 @@ struct Ending: Hashable, Sendable {
   var at: Int64
   /// Found open at the start: its energy is the last that was committed, not what the meter says now.
   var isAfterPowerLoss = false
-  /// When the contactor was found open: the meter was asked then, UTC milliseconds.
+  /// When the contactor was found open: the meter was asked then, monotonic.
   var openedAt: Int64?
   /// Monotonic time from which on the last reading counts, whatever its age.
   var readBy: Int64 = 0

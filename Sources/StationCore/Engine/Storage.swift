@@ -21,6 +21,8 @@ struct Storage: Sendable {
   var undo: [(callID: String, change: Undo)] = []
 
   enum Undo: Sendable {
+    /// Nothing: it is carried out whatever the ledger holds, and the answer stands.
+    case nothing
     /// The value in force before, and the one that the ledger had.
     case variable(VariableAddress, value: String?, stored: String?)
     case availability(key: String, operative: Bool)
@@ -190,14 +192,19 @@ extension Station {
     }
     if connection.rpc.outstanding?.id == id { return callNotSent() }
     guard parts[0] == .int(3) else { return }
-    for (callID, change) in storage.undo.reversed() where callID == id { undo(change) }
+    var stands = false
+    for (callID, change) in storage.undo.reversed() where callID == id {
+      if case .nothing = change { stands = true } else { undo(change) }
+    }
     storage.undo.removeAll { $0.callID == id }
     guard isOnline else { return }
+    guard !stands else { return emit(.send(frame)) }
     emit(.send(RPCEndpoint.failure(of: id, .internalError, "the station could not store it")))
   }
 
   private mutating func undo(_ change: Storage.Undo) {
     switch change {
+    case .nothing: break
     case .variable(let address, let value, let stored):
       _ = model.set(value ?? "", address.component, address.variable, address.attribute, by: .station)
       provisioning.changedVariables[address.persistentKey] = stored

@@ -4,7 +4,7 @@ import OCPP
 /// The journal of a station: one JSON object per line. The first is what it was started with, every other one an input,
 /// its time, and the actions that came out. `Replay` runs the inputs again.
 ///
-///     {"journal":2,"at":[monotonic,wall],"start":{...}}
+///     {"journal":5,"at":[monotonic,wall],"start":{...}}
 ///     {"in":...,"at":[monotonic,wall],"clock":"csms","do":[...]}
 ///
 /// `clock` is where the time stamps of this line's messages come from (`ClockSource`).
@@ -14,7 +14,7 @@ import OCPP
 /// (`FrameSecrets`). Key codes have names of their own (`KeyCodeNames`).
 public enum Journal {
   /// Grows when an older program cannot read the journal any more.
-  public static let version = 4
+  public static let version = 5
 
   /// The first line.
   public static func line(for start: StationStart, at time: StationTime, _ codes: inout KeyCodeNames) -> [UInt8] {

@@ -161,11 +161,9 @@ extension Station {
       if [512, 1024, 2048, 4096].contains(length) { tls.maxFragmentLength = length }
     }
     if profile.securityProfile == 3 {
-      // An expired one is shown too when there is no other: whether it counts is the CSMS' decision (A00.FR.430).
-      tls.clientCertificate =
-        attempt.clientCertificate
-        ?? (certificates.newestValid(.chargingStation, at: wallTime) == nil
-          ? certificates.newest(.chargingStation)?.fingerprint : nil)
+      // Named by a renewal only: else the link takes the newest that is valid and whose key opens, or one that has expired
+      // (A00.FR.430).
+      tls.clientCertificate = attempt.clientCertificate
     }
     return ConnectionRequest(
       url: profile.url, identity: profile.identity ?? connection.identity, basicAuthPassword: password,
