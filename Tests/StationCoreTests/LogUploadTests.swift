@@ -140,7 +140,8 @@ struct LogUploadTests {
   /// Proves: N01.FR.10
   @Test(arguments: [
     (TransferFailure.refused, "PermissionDenied"), (.unsupported, "NotSupportedOperation"),
-    (.badMessage, "BadMessage"), (.network, "UploadFailure"), (.server, "UploadFailure"), (.storage, "UploadFailure"), (.process, "UploadFailure"),
+    (.badMessage, "BadMessage"), (.network, "UploadFailure"), (.server, "UploadFailure"), (.storage, "UploadFailure"),
+    (.process, "UploadFailure"),
   ])
   func failures(reason: TransferFailure, status: String) {
     let bench = StationBench().boot()
