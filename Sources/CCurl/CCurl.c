@@ -122,14 +122,16 @@ static int host_key(void *context, int type, const char *key, size_t size) {
   return CURLKHMATCH_MISMATCH;
 }
 
-static curl_failure of_status(long status) {
+static curl_failure of_status(long status, bool upload) {
   switch (status) {
   case 400: case 415: return CURL_BAD_MESSAGE;
   case 401: case 403: case 407: return CURL_REFUSED;
   case 404: case 410: return CURL_NOT_FOUND;
   case 413: return CURL_TOO_LARGE;
   case 416: return CURL_NOT_RESUMABLE;
-  case 405: case 501: return CURL_UNSUPPORTED;
+  // Every server has GET: a gateway in between says so, and for a while.
+  case 405: return upload ? CURL_UNSUPPORTED : CURL_REFUSED;
+  case 501: return upload ? CURL_UNSUPPORTED : CURL_SERVER;
   default: return CURL_SERVER;
   }
 }
@@ -137,6 +139,11 @@ static curl_failure of_status(long status) {
 static bool was_connected(CURL *curl) {
   const char *address = NULL;
   return curl_easy_getinfo(curl, CURLINFO_PRIMARY_IP, &address) == CURLE_OK && address != NULL && address[0] != 0;
+}
+
+static bool was_redirected(CURL *curl) {
+  long count = 0;
+  return curl_easy_getinfo(curl, CURLINFO_REDIRECT_COUNT, &count) == CURLE_OK && count > 0;
 }
 
 static curl_failure failure(CURLcode code, const struct attempt *attempt, long status) {
@@ -148,8 +155,9 @@ static curl_failure failure(CURLcode code, const struct attempt *attempt, long s
   // A range that cannot be is not an error for libcurl.
   case CURLE_OK: return status == 416 ? CURL_NOT_RESUMABLE : CURL_DONE;
   case CURLE_RANGE_ERROR: case CURLE_BAD_DOWNLOAD_RESUME: case CURLE_FTP_COULDNT_USE_REST: return CURL_NOT_RESUMABLE;
-  // libcurl says so too when what answers is no HTTP.
-  case CURLE_UNSUPPORTED_PROTOCOL: return was_connected(attempt->curl) ? CURL_BAD_MESSAGE : CURL_UNSUPPORTED;
+  // libcurl says so too when what answers is no HTTP; a redirect to what is refused is none of that.
+  case CURLE_UNSUPPORTED_PROTOCOL:
+    return was_connected(attempt->curl) && !was_redirected(attempt->curl) ? CURL_BAD_MESSAGE : CURL_UNSUPPORTED;
   case CURLE_URL_MALFORMAT: case CURLE_NOT_BUILT_IN: return CURL_UNSUPPORTED;
   case CURLE_WEIRD_SERVER_REPLY: case CURLE_FTP_WEIRD_PASS_REPLY: case CURLE_FTP_WEIRD_PASV_REPLY:
   case CURLE_FTP_WEIRD_227_FORMAT: case CURLE_BAD_CONTENT_ENCODING: return CURL_BAD_MESSAGE;
@@ -159,7 +167,7 @@ static curl_failure failure(CURLcode code, const struct attempt *attempt, long s
   case CURLE_USE_SSL_FAILED: return CURL_UNTRUSTED;
   case CURLE_LOGIN_DENIED: case CURLE_REMOTE_ACCESS_DENIED: case CURLE_UPLOAD_FAILED: return CURL_REFUSED;
   case CURLE_REMOTE_FILE_NOT_FOUND: case CURLE_FTP_COULDNT_RETR_FILE: return CURL_NOT_FOUND;
-  case CURLE_HTTP_RETURNED_ERROR: return of_status(status);
+  case CURLE_HTTP_RETURNED_ERROR: return of_status(status, transfer->upload);
   case CURLE_TOO_MANY_REDIRECTS: return CURL_SERVER;
   default: return CURL_NETWORK;
   }

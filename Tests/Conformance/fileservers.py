@@ -61,6 +61,8 @@ class Server:
         self.requests: list[str] = []
         #: The status of every HTTP answer in place of a file.
         self.status: int | None = None
+        #: Where one from 300 on sends the client; the same file by default.
+        self.redirect: str | None = None
         self.cuts = 0
         self._bytes = 0
         self._lock = threading.Lock()
@@ -105,7 +107,7 @@ class _HTTPHandler(BaseHTTPRequestHandler):
             return False
         self.send_response(self.served.status)
         if 300 <= self.served.status < 400:
-            self.send_header("Location", self.path)
+            self.send_header("Location", self.served.redirect or self.path)
         self.send_header("Content-Length", "0")
         self.end_headers()
         return True

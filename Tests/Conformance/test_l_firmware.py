@@ -1,5 +1,7 @@
 """Block L: firmware updates, fetched from real servers and installed by the shipped installer."""
 
+import asyncio
+
 import pytest
 
 import fileservers
@@ -147,6 +149,27 @@ async def test_TC_L_07_CS(rig: Rig):
         id = await ask(rig, request(server.url("none.tar"), b"", machine.signer, retries=2, retryInterval=1))
         await told(rig, id, "Downloading", "DownloadFailed")
         assert server.requests == ["GET /none.tar"] * 3
+
+
+@requirement("L01.FR.30")
+@pytest.mark.parametrize("status", [405, 501, 503])
+@limit(90)
+async def test_server_that_cannot_for_a_while(rig: Rig, status: int):
+    """A gateway answers that it cannot: the next attempt finds the file"""
+    machine = await firmware.start(rig)
+    content = image()
+    with fileservers.serve("HTTP", rig.folder / "files") as server:
+        (server.directory / "fw.tar").write_bytes(content)
+        server.status = status
+        id = await ask(rig, request(server.url("fw.tar"), content, machine.signer, retries=1, retryInterval=3))
+        await told(rig, id, "Downloading")
+        while not server.requests:
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.5)  # it is answered
+        server.status = None
+        await told(rig, id, "Downloaded", "SignatureVerified", "Installing")
+        await installed(rig, machine, id)
+        assert server.requests == ["GET /fw.tar"] * 2
 
 
 @requirement("L01.FR.01", "L01.FR.10", "L01.FR.12", "L01.FR.20", "L01.FR.29")

@@ -232,6 +232,18 @@ async def test_not_what_was_asked(rig: Rig, status_code: int | None):
         await status(rig, "NotSupportedOperation" if status_code in (405, 501) else "BadMessage")
 
 
+@requirement("N01.FR.10")
+@pytest.mark.parametrize("location", ("ftp://127.0.0.1/log", "file:///log"))
+async def test_redirected_to_what_is_refused(rig: Rig, location: str):
+    """A redirect to a protocol that is not followed: NotSupportedOperation"""
+    await rig.start()
+    with fileservers.serve("HTTP", rig.folder / "uploads") as files:
+        files.status, files.redirect = 307, location
+        (await get_log(rig, files.url(""))).check({"status": "Accepted"})
+        await status(rig, "Uploading")
+        await status(rig, "NotSupportedOperation")
+
+
 @requirement("N01.FR.05")
 async def test_protocol_not_supported(rig: Rig):
     """A location of no protocol that the station has is Rejected"""

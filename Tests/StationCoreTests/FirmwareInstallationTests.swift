@@ -133,6 +133,44 @@ struct FirmwareInstallationTests {
     #expect(bench.lastInstallerRequest == .activate)
   }
 
+  /// A reset that waits for the session does not come in between; the restart that puts it in force is one.
+  // Proves: B12.FR.01, L01.FR.33
+  @Test(arguments: [true, false]) func aResetWaitsForTheInstallation(works: Bool) {
+    let bench = charging(["InternalCtrlr/InstallDuringTransactions": "true"])
+    bench.update()
+    #expect(bench.call("Reset", ["type": "OnIdle"])?.text("status") == "Scheduled")
+    bench.downloadEnds()
+    #expect(bench.lastInstallerRequest == .install(file: "firmware-7"))
+    leave(bench)
+    #expect(!bench.actions.contains(.restart(.scheduledReset)))
+    guard works else {
+      bench.installerSays(.failed("no space"))
+      #expect(bench.actions.last == .restart(.scheduledReset))
+      return
+    }
+    bench.installerSays(.restartNeeded)
+    #expect(bench.lastInstallerRequest == .activate)
+    bench.installerSays(.restartNeeded)
+    #expect(bench.actions.contains(.restart(.firmwareUpdate)) && !bench.actions.contains(.restart(.scheduledReset)))
+    let again = bench.firmwareRestarted(running: StationBench.new).boot()
+    again.installerSays(.done)
+    again.wait(seconds: 1000)
+    #expect(again.firmwareTold == ["Installed 7"])
+    #expect(!again.actions.contains { if case .restart = $0 { true } else { false } })
+  }
+
+  /// The reset of an EVSE restarts nothing.
+  // Proves: B12.FR.01
+  @Test func aResetOfAnEVSEDoesNotWait() {
+    let bench = charging(["InternalCtrlr/InstallDuringTransactions": "true", "EVSE@1/AllowReset": "true"])
+    bench.update()
+    #expect(bench.call("Reset", ["type": "OnIdle", "evseId": 1])?.text("status") == "Scheduled")
+    bench.downloadEnds()
+    #expect(bench.lastInstallerRequest == .install(file: "firmware-7"))
+    leave(bench)
+    #expect(bench.actions.contains(.log(.notice, "EVSE 1 is reset")))
+  }
+
   // Proves: L01.FR.29, TC_L_08_CS
   @Test func anImageThatIsNone() {
     let bench = StationBench.firmware().boot()
@@ -171,10 +209,7 @@ struct FirmwareInstallationTests {
     var new = StationBench.new
     new.isGood = isCalledGood
     let again = bench.firmwareRestarted(["InternalCtrlr/FirmwareTrialTime": "100"], running: new)
-    again.responder = { call in
-      call.action == "BootNotification"
-        ? ["currentTime": "2026-01-01T00:00:00Z", "interval": 30, "status": "Rejected"] : StationBench.accepting(call)
-    }
+    again.responder = StationBench.rejecting
     again.boot()
     again.wait(seconds: 99)
     #expect(again.lastInstallerRequest == .state)

@@ -3,8 +3,9 @@ import StationCore
 import Testing
 
 /// The power is cut after every commit of a whole update; what runs then is what the installer had in force. Whatever the moment,
-/// the update comes to an end that the CSMS learns, it says Installed only while the new version runs and is good, no status comes
-/// twice, and another update is accepted after it.
+/// the update comes to an end that the CSMS learns, it says Installed only while the new version runs and is good, and
+/// InstallationFailed only while the old one runs or what was installed is taken back; no status comes twice, and another update is
+/// accepted after it.
 @Suite("Firmware updates: power cuts") struct FirmwarePowerCutTests {
   /// Up to the restart.
   // Proves: L01.FR.01, L01.FR.28
@@ -78,7 +79,12 @@ import Testing
     #expect(Set(statuses).count == statuses.count, "\(moment): \(statuses)")
     #expect(statuses.count >= told, "\(moment): \(statuses)")
     #expect(["Installed", "InstallationFailed"].contains(statuses.last), "\(moment): \(statuses)")
-    if statuses.last == "Installed" { #expect(again.running?.version == "2.0.0", "\(moment)") }
+    let isTakenBack = again.installerRequests.contains { $0.request == .keep }
+    if statuses.last == "Installed" {
+      #expect(again.running?.version == "2.0.0", "\(moment)")
+    } else {
+      #expect(again.running == StationBench.old || isTakenBack, "\(moment)")
+    }
     #expect(again.update(8) == "Accepted", "\(moment)")
     #expect((try? Replay.run(again.journal).difference) == .some(nil), "\(moment)")
   }
@@ -93,7 +99,7 @@ import Testing
       }
       switch bench.lastInstallerRequest {
       case .install:
-        bench.running = StationBench.new
+        if bench.running == StationBench.old { bench.running = StationBench.new }
         bench.installerSays(.done)
       case .activate:
         bench.running = StationBench.old

@@ -35,19 +35,26 @@ struct FirmwareTests {
     }
   }
 
-  /// An installer that needs no restart: the station connects anew.
+  /// An installer that needs no restart: the CSMS has accepted the BootNotification of another version, which proves nothing.
   // Proves: L01.FR.28
-  @Test func inForceAtOnce() {
-    let bench = StationBench.firmware().boot()
+  @Test(arguments: [true, false]) func inForceAtOnce(isAccepted: Bool) {
+    let bench = StationBench.firmware(["InternalCtrlr/FirmwareTrialTime": "100"]).boot()
     bench.untilInstalling()
     bench.running = RunningFirmware(version: "2.0.0", slot: "A")
     bench.installerSays(.done)
+    #expect(bench.lastInstallerRequest == .state)
+    #expect(bench.actions.contains(.disconnect(code: 1001, reason: "another firmware runs than was told")))
+    if !isAccepted { bench.responder = StationBench.rejecting }
+    bench.linkUp()
+    #expect(bench.calls("BootNotification").last?.text("chargingStation.firmwareVersion") == "2.0.0")
+    guard isAccepted else {
+      bench.wait(seconds: 100)
+      #expect(bench.lastInstallerRequest == .rollBack && !bench.firmwareStatuses.contains("Installed"))
+      return
+    }
     #expect(bench.lastInstallerRequest == .markGood)
     bench.installerSays(.done)
-    #expect(bench.actions.contains(.disconnect(code: 1001, reason: "new firmware")))
-    bench.wait(seconds: 3)
-    bench.linkUp()
-    #expect(bench.firmwareStatuses.last == "Installed")
+    #expect(bench.firmwareStatuses.last == "Installed" && bench.securityEvents.last == "FirmwareUpdated")
     #expect(bench.variable("InternalCtrlr", "FirmwareVersion") == "2.0.0")
   }
 

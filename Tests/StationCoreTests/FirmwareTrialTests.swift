@@ -105,7 +105,20 @@ import Testing
     #expect(bench.firmwareStatuses.last == "Installing")
     bench.running = RunningFirmware(version: "2.0.0", slot: "A")
     bench.wait(seconds: 60)
+    #expect(bench.lastInstallerRequest == .state)
+    bench.linkUp()
+    #expect(bench.calls("BootNotification").last?.text("chargingStation.firmwareVersion") == "2.0.0")
     #expect(bench.lastInstallerRequest == .markGood)
+  }
+
+  /// It is in force already, says the installer, and then that the old one runs: as after a power cut at this moment.
+  // Proves: L01.FR.28
+  @Test func inForceAndTheOldOneRuns() {
+    let bench = StationBench.firmware().boot()
+    bench.untilInstalling()
+    bench.installerSays(.done)
+    #expect(bench.lastInstallerRequest == .keep && count(.markGood, bench) == 0)
+    #expect(bench.firmwareTold.last == "InstallationFailed 7")
   }
 
   // MARK: A machine that goes down by itself
@@ -213,6 +226,31 @@ import Testing
     bench = bench.firmwareRestarted(running: StationBench.old).boot()
     #expect(bench.lastInstallerRequest == .keep)
     #expect(bench.firmwareTold.last == "InstallationFailed 7")
+  }
+
+  /// So may what was begun to be installed from a file that is gone or another one after the power cut.
+  // Proves: L01.FR.03
+  @Test(arguments: [
+    CertificateReply.rejected(reasonCode: "InvalidSignature", "bad"), .failed("no such file"), .notFound,
+  ])
+  func theFileIsNoLongerTheSame(_ reply: CertificateReply) throws {
+    let bench = StationBench.firmware().boot()
+    bench.untilInstalling()
+    let again = bench.firmwareRestarted(running: StationBench.old)
+    again.holdsCertificates = true
+    again.keeps = nil
+    again.boot()
+    let asked = try #require(
+      again.heldCertificates.last { if case .verifyFirmware = $0.request { true } else { false } })
+    again.input(.certificates(id: asked.id, reply, again.folder.inventory))
+    #expect(again.lastInstallerRequest == .keep && again.firmwareTold.isEmpty)
+    again.installerSays(.done)
+    guard case .rejected = reply else {
+      #expect(again.firmwareTold == ["InstallationFailed 7"])
+      return
+    }
+    #expect(again.firmwareTold == ["InvalidSignature 7"])
+    #expect(again.securityEvents.last == "InvalidFirmwareSignature")
   }
 
   // MARK: Trials

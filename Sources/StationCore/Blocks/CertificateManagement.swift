@@ -154,6 +154,7 @@ extension Station {
   /// The commit before it failed: the folder was not asked.
   mutating func certificateWorkRefused(_ id: Int64) {
     guard let work = certificateManagement.work.removeValue(forKey: id) else { return }
+    if case .firmwareSignature = work { return firmwareNotVerified() }
     finish(work, .failed("the ledger could not be written"), certificates)
   }
 

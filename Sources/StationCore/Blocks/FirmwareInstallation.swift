@@ -19,6 +19,8 @@ extension Station {
     }
     // Without it nobody could tell the new one from the old one afterwards.
     guard let running = firmware.running else { return settleUnknown() }
+    // A power cut would let the station forget it, and install again, over the one that is proven.
+    guard !storage.isFailing else { return }
     firmware.update?.installs += 1
     firmware.update?.before = running
     // Whatever else was confirmed once is about to be overwritten.
@@ -57,16 +59,15 @@ extension Station {
     switch work.request {
     case .install:
       firmware.update?.installs -= 1
+      if firmware.update?.installs == 0 { untellFirmware(.installing) }
       setFirmwarePhase(.waiting)
     case .activate: setFirmwarePhase(.installed)
     case .rollBack: rollBackNotAsked()
     case .state, .markGood, .keep: break
     }
-    let again = now.monotonic + Storage.retryInterval
-    firmware.notBefore = again
-    firmware.stateAt = max(firmware.stateAt, again)
-    firmware.confirmAt = max(firmware.confirmAt, again)
-    startTimer(.firmware, after: Storage.retryInterval)
+    tryFirmwareAgain()
+    firmware.stateAt = max(firmware.stateAt, firmware.notBefore)
+    firmware.confirmAt = max(firmware.confirmAt, firmware.notBefore)
   }
 
   // MARK: Installing and activating
@@ -75,13 +76,14 @@ extension Station {
     guard firmware.update?.phase == .installing else { return }
     switch reply {
     case .done:
-      // What ran does so no longer: asked for in this turn.
+      // What ran does so no longer: asked for in this turn. The CSMS has accepted what ran, and not what runs now.
       firmware.running = nil
+      firmware.isUnsettled = true
+      firmware.isVersionInDoubt = true
       firmware.stateAt = 0
       firmware.confirmFailures = 0
       firmware.confirmAt = 0
       setFirmwarePhase(.confirming)
-      beginTrial()
     case .restartNeeded:
       tellFirmware(.installRebooting)  // L01.FR.32
       setFirmwarePhase(.installed)
@@ -100,7 +102,7 @@ extension Station {
       firmware.hasWaited = true
       return
     }
-    guard firmware.work == nil else { return }
+    guard firmware.work == nil, !storage.isFailing else { return }
     let isHeard = isOnline && provisioning.registration == .accepted
     let isTaken = calls.outstanding == nil && outbox.nextDue(at: now.monotonic, unsaved: storage.unsaved) == nil
     guard !isHeard || isTaken || now.monotonic >= firmware.activateBy ?? 0 else { return }
@@ -144,7 +146,7 @@ extension Station {
   }
 
   mutating func settleKeeping() {
-    guard firmware.work == nil else { return }
+    guard firmware.work == nil, !storage.isFailing else { return }
     askInstaller(.keep)
   }
 

@@ -14,7 +14,8 @@ import OCPP
 /// | rollingBack | the old one runs: InstallationFailed; else it is confirmed after all |
 /// | keeping | the new one is confirmed after all; else what was installed is taken back, then the failure is told |
 ///
-/// From `installing` on nothing goes on before the installer has said what runs.
+/// From `installing` on nothing goes on before the installer has said what runs. While the ledger fails an update asks for nothing
+/// else: what is not stored is forgotten by a power cut, and done again, over what ran well or for ever.
 struct FirmwareManagement: Sendable {
   /// `nil`: no update is under way.
   var update: FirmwareUpdate?
@@ -128,6 +129,9 @@ struct FirmwareManagement: Sendable {
     }
   }
 
+  /// The installer is at work, or a restart comes anyway: no other one comes in between.
+  var forbidsReset: Bool { update?.phase == .installing || isRestarting }
+
   /// It can no longer be cancelled (L01.FR.27).
   var isCommitted: Bool {
     switch update?.phase {
@@ -236,6 +240,12 @@ extension Station {
     persistStation(.firmware)
   }
 
+  /// The commit before the next step failed: nothing was done, and it is taken again.
+  mutating func tryFirmwareAgain() {
+    firmware.notBefore = now.monotonic + Storage.retryInterval
+    startTimer(.firmware, after: Storage.retryInterval)
+  }
+
   mutating func setFirmwarePhase(_ phase: FirmwareUpdate.Phase) {
     firmware.update?.phase = phase
     firmware.notBefore = 0
@@ -285,8 +295,7 @@ extension Station {
     case .installed: settleActivation()
     case .activating, .rollingBack: settleGoingDown()
     case .keeping: settleKeeping()
-    case .confirming: if firmware.running == nil { settleUnknown() }
-    case .installing: break
+    case .installing, .confirming: break
     }
   }
 
@@ -301,7 +310,7 @@ extension Station {
     switch update.phase {
     case .scheduled, .downloading, .verifying, .waiting: return waits
     case .installing: return waits || !flag(Setting.installDuringTransactions, default: false)
-    case .installed: return waits || isIdleForFirmware
+    case .installed: return waits || (isIdleForFirmware && !storage.isFailing)
     case .activating, .rollingBack: return true
     case .confirming: return firmwareIsGivenUp
     case .keeping: return false

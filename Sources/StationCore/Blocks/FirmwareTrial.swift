@@ -7,7 +7,7 @@ extension Station {
   /// At the start, before anything connects.
   mutating func askWhatRuns() {
     guard firmware.hasInstaller else {
-      guard firmware.isCommitted else { return continueAfterStart() }
+      guard firmware.isCommitted else { return continueUpdate() }
       log(.error, "the firmware update cannot go on: the station has no installer any more (--installer)")
       return endFirmwareUpdate(.installationFailed)
     }
@@ -41,10 +41,10 @@ extension Station {
     if !running.version.isEmpty { setByStation(running.version, Setting.firmwareVersion) }
     if firmware.isAsking {
       firmware.isAsking = false
-      continueAfterStart()
+      continueUpdate()
       return connect()
     }
-    if firmware.isUnsettled { continueAfterStart() }
+    if firmware.isUnsettled { continueUpdate() }
     guard firmware.isVersionInDoubt else { return }
     firmware.isVersionInDoubt = false
     guard !running.version.isEmpty, running.version != told else { return }
@@ -65,12 +65,13 @@ extension Station {
     firmware.isVersionInDoubt = true
     firmware.work = nil
     log(.error, "the installer does not say which firmware runs")
-    continueAfterStart()
+    continueUpdate()
     connect()
   }
 
-  /// Where an update that was under way goes on; one that has begun to install, once it is known what runs.
-  private mutating func continueAfterStart() {
+  /// Where an update that was under way at the start goes on, and one that was put in force without a restart; one that has begun
+  /// to install, once it is known what runs.
+  private mutating func continueUpdate() {
     guard let update = firmware.update else { return }
     switch update.phase {
     case .scheduled, .downloading: return
@@ -92,9 +93,11 @@ extension Station {
     let limit = FirmwareManagement.startsLimit
     // Not twice, unless it may have been a crash that prevented it.
     if update.hasRolledBack {
-      guard update.phase == .rollingBack, (limit + 1...2 * limit).contains(update.starts) else { return }
+      guard update.phase == .rollingBack, (limit + 1...2 * limit).contains(update.starts), !storage.isFailing
+      else { return }
     }
-    guard update.starts <= limit else {
+    // While nothing can be stored it is on trial instead: the roll-back would be forgotten, and come again and again.
+    guard update.starts <= limit || storage.isFailing else {
       log(.error, "the new firmware was started \(update.starts) times and is not confirmed")
       // At the start, and at once: it may be gone again before anybody who charges has left.
       return rollBack()
@@ -126,7 +129,8 @@ extension Station {
     else { return }
     switch firmware.update?.phase {
     case .confirming where firmwareIsGivenUp: return settleGivenUp()
-    case .confirming: break
+    // Forgotten, it might be rolled back after the CSMS was told that it is installed.
+    case .confirming: guard !storage.isFailing else { return }
     // What runs is about to be replaced, or was to be.
     case .installing, .installed, .activating, .rollingBack, .keeping: return
     case .scheduled, .downloading, .verifying, .waiting, nil: guard !running.isGood else { return }
@@ -136,9 +140,10 @@ extension Station {
     askInstaller(.markGood)
   }
 
-  /// The new firmware is not to stay: the CSMS has not accepted it in time, or it cannot be marked good.
+  /// The new firmware is not to stay: the CSMS has not accepted it in time, or it cannot be marked good. Not while that could be
+  /// forgotten.
   var firmwareIsGivenUp: Bool {
-    guard firmware.update?.phase == .confirming else { return false }
+    guard firmware.update?.phase == .confirming, !storage.isFailing else { return false }
     if firmware.confirmFailures >= FirmwareManagement.confirmsLimit { return true }
     return provisioning.registration != .accepted && firmware.trialEnds.map { now.monotonic >= $0 } ?? false
   }
@@ -193,12 +198,9 @@ extension Station {
 
   private mutating func confirmationEnds() {
     firmware.confirmFailures = 0
-    guard let update = firmware.update, update.phase == .confirming else { return }
-    let hasRestarted = update.told.contains(.installRebooting)
+    guard firmware.update?.phase == .confirming else { return }
     endFirmwareUpdate(.installed)  // L01.FR.28, L02.FR.20
     securityEvent("FirmwareUpdated", firmware.running?.version)  // L01.FR.31
-    // What is in force now may speak another version of OCPP: that is settled when a connection is made.
-    if !hasRestarted { renewConnection("new firmware") }
   }
 
   mutating func rolledBack(_ reply: InstallerReply) {

@@ -95,18 +95,29 @@ extension Station {
   /// is fetched again.
   mutating func undoFirmware(_ before: FirmwareUpdate?, _ last: FirmwareManagement.Told?) {
     cancelTransfer(.firmware)
-    if let refused = firmware.update {
-      for message in outbox.messages.map(\.queued)
-      where message.action == FirmwareStatusNotificationRequest.action
-        && (try? JSONValue.parse(message.payload))?["requestId"]?.intValue == refused.requestId
-      {
-        drop(message.id)
-      }
-    }
+    if let refused = firmware.update { dropFirmwareStatus(of: refused.requestId) }
     firmware.update = before
     firmware.last = last
     firmware.isVerifying = false
     if let before, before.phase != .scheduled { firmware.update?.phase = .downloading }
+  }
+
+  /// It has not come to that: the commit before it failed, and the message has not left.
+  mutating func untellFirmware(_ status: FirmwareStatusEnumType) {
+    guard let update = firmware.update, update.told.last == status else { return }
+    firmware.update?.told.removeLast()
+    firmware.last = update.told.dropLast().last.map { .init(status: $0, requestId: update.requestId) }
+    dropFirmwareStatus(of: update.requestId, status)
+  }
+
+  /// Messages of an update that have not left: all, or those of a status.
+  mutating func dropFirmwareStatus(of requestId: Int, _ status: FirmwareStatusEnumType? = nil) {
+    for message in outbox.messages.map(\.queued) where message.action == FirmwareStatusNotificationRequest.action {
+      guard let payload = try? JSONValue.parse(message.payload), payload["requestId"]?.intValue == requestId,
+        status == nil || payload["status"]?.stringValue == status?.rawValue
+      else { continue }
+      drop(message.id)
+    }
   }
 
   // MARK: The download
@@ -212,12 +223,18 @@ extension Station {
       tellFirmware(.signatureVerified)
       setFirmwarePhase(.waiting)
     case .rejected(_, let text):
-      endFirmwareUpdate(.invalidSignature)
+      giveUpUpdate(.invalidSignature)
       securityEvent("InvalidFirmwareSignature", text)  // L01.FR.03
     case .failed(let text):
       log(.error, "firmware update \(requestId): the file cannot be verified: \(text)")
-      endFirmwareUpdate(.installationFailed)
-    case .signingRequest, .notFound: endFirmwareUpdate(.installationFailed)
+      giveUpUpdate(.installationFailed)
+    case .signingRequest, .notFound: giveUpUpdate(.installationFailed)
     }
+  }
+
+  /// The commit before it failed: the certificate folder was not asked.
+  mutating func firmwareNotVerified() {
+    firmware.isVerifying = false
+    tryFirmwareAgain()
   }
 }

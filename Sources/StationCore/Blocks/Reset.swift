@@ -39,7 +39,7 @@ extension Station {
       target = nil
     }
     guard stopping == nil else { return reject("InternalError", "the station is going down already") }
-    guard firmware.update?.phase != .installing, !firmware.isRestarting else {
+    guard !firmware.forbidsReset else {
       return reject("FwUpdateInProgress", "firmware is being installed")
     }
     let affected = target.map { [$0] } ?? Array(evses.indices)
@@ -112,9 +112,11 @@ extension Station {
   mutating func settleReset() {
     guard stopping == nil else { return }
     for index in evses.indices { settleReset(of: index) }
-    guard var reset = provisioning.reset else { return }
+    guard var reset = provisioning.reset, !firmware.forbidsReset else { return }
     if reset.isScheduled {
-      guard evses.indices.allSatisfy(isIdle), provisioning.reports.isEmpty else { return }
+      // A firmware that waits for the same is put in force by a restart, which is this one too.
+      guard evses.indices.allSatisfy(isIdle), provisioning.reports.isEmpty, firmware.update?.phase != .installed
+      else { return }
     } else {
       guard evses.allSatisfy({ $0.transaction == nil }) else { return }
     }

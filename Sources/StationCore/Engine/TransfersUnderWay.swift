@@ -54,8 +54,15 @@ extension Station {
 
   /// The commit before it failed.
   mutating func transferRefused(_ id: Int64, _ request: TransferRequest) {
-    guard case .start = request else { return }
-    transferTold(id, .ended(.failed(.storage, "the ledger could not be written")))
+    guard case .start(let transfer) = request else { return }
+    switch transfer.kind {
+    case .log: transferTold(id, .ended(.failed(.storage, "the ledger could not be written")))
+    case .firmware:
+      // It was no attempt, and what was fetched before stays.
+      guard transfers.active[.firmware]?.id == id else { return }
+      transfers.active[.firmware] = nil
+      tryFirmwareAgain()
+    }
   }
 }
 

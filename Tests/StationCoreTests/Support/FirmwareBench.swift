@@ -8,6 +8,12 @@ extension StationBench {
   static let new = RunningFirmware(version: "2.0.0", slot: "B", isGood: false)
   static let location = "https://user:s3cret-Word@files.example/fw.tar?sig=s1gnature"
 
+  /// A CSMS that does not accept the station.
+  static func rejecting(_ call: Call) -> JSONValue? {
+    call.action == "BootNotification"
+      ? ["currentTime": "2026-01-01T00:00:00Z", "interval": 30, "status": "Rejected"] : accepting(call)
+  }
+
   static func firmware(
     _ settings: [String: String] = [:], ledger: LedgerSnapshot = LedgerSnapshot(), running: RunningFirmware = old,
     wall: Int64? = nil
