@@ -171,9 +171,11 @@ async def certificate_signed(rig: Rig, chain: str, status: str = "Accepted") -> 
     return (await rig.csms.call("CertificateSigned", payload)).check({"status": status}, "CertificateSigned")
 
 
-async def renew_charging_station_certificate(rig: Rig, authority: Authority, *, reconnects: bool = True) -> str:
+async def renew_charging_station_certificate(
+    rig: Rig, authority: Authority, *, triggered: bool = True, reconnects: bool = True
+) -> str:
     """RenewChargingStationCertificate; with `reconnects` waits until the station is back. Returns the chain."""
-    request = await sign_certificate(rig)
+    request = await sign_certificate(rig, triggered=triggered)
     chain = authority.sign(request["csr"])
     connected = last_event(rig, "connected")
     await certificate_signed(rig, chain)

@@ -340,6 +340,26 @@ struct CertificateTests {
     #expect(Self.trigger(bench) == "Accepted")
   }
 
+  /// The station has asked of its own accord when the CSMS wants it to, and the first request is still behind other calls.
+  @Test func oneRequestServesForBoth() {
+    let soon: Int64 = 1_767_225_600_000 + 10 * 86_400_000
+    let bench = StationBench(
+      Self.settings(3), csmsURL: nil,
+      certificates: [
+        Folder.certificate(.chargingStation, "own1", notAfter: soon), Folder.certificate(.csmsRoot, "root1"),
+      ])
+    bench.responder = { $0.action == "BootNotification" ? Self.accepting($0) : nil }
+    bench.input(.start)
+    bench.linkUp(Self.session())
+    #expect(Self.trigger(bench) == "Accepted")
+    #expect(bench.calls("SignCertificate").isEmpty)
+    bench.responder = Self.accepting
+    bench.wait(seconds: 120)
+    #expect(bench.calls("SignCertificate").count == 1)
+    #expect(bench.folder.keys == 1)
+    #expect(Self.signed(bench, "own2")?.text("status") == "Accepted")
+  }
+
   @Test func aRequestHeldBackByTheNetworkLeavesWithTheNextConnection() {
     let bench = Self.bench()
     bench.holdsCertificates = true

@@ -19,11 +19,14 @@ struct CertificateSigning: Hashable, Sendable {
 }
 
 extension Station {
-  /// Generates a key and a request for it. What was asked for before is over.
+  /// Generates a key and a request for it. What was asked for before is over; unless that request has not left yet, and serves
+  /// for both: the CSMS would sign it in vain.
   mutating func startSigning(isRequested: Bool) {
-    if var signing = certificateManagement.signing, signing.csr == nil {
+    let waiting = calls.waiting.firstIndex { $0.purpose == .signCertificate }
+    if var signing = certificateManagement.signing, signing.csr == nil || waiting != nil {
       signing.isRequested = signing.isRequested || isRequested
       certificateManagement.signing = signing
+      if let waiting { calls.waiting[waiting].requested = signing.isRequested }
       return
     }
     stopTimer(.certificateSigning)
