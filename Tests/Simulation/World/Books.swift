@@ -16,6 +16,8 @@ final class Books {
     /// As it was first sent: whatever is sent later says the same.
     var sent: TransactionEventRequest?
     var held: TransactionEventRequest?
+    /// The CSMS has answered it with an error.
+    var wasRefused = false
     var isUndelivered = false
     var isThinned = false
     /// The ledger could not be written then: it is in the ledger later, or was thinned out before.

@@ -22,7 +22,8 @@ extension Books {
     if event.sent.map({ same($0, request) }) != true {
       world.violated("no conflicting duplicates", "event \(request.seqNo) of \(id) is not as it was sent")
     }
-    if request.seqNo < transaction.highestHeld {
+    // One that was refused was given up; where the ledger could not take that, it comes again after the next start.
+    if request.seqNo < transaction.highestHeld, !event.wasRefused {
       world.violated(
         "order", "event \(request.seqNo) of \(id) comes after event \(transaction.highestHeld)")
     }
@@ -36,6 +37,12 @@ extension Books {
       world.violated("known time", "event \(request.seqNo) of \(id) says \(request.timestamp)")
     }
     mark(id, request)
+  }
+
+  /// The CSMS has answered it with an error.
+  func refused(_ payload: JSONValue) {
+    guard let request = try? TransactionEventRequest.decode(payload.bytes, version: .v201) else { return }
+    transactions[request.transactionInfo.transactionId]?.events[request.seqNo]?.wasRefused = true
   }
 
   // MARK: What the CSMS has asked for

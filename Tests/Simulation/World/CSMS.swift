@@ -64,8 +64,8 @@ final class CSMS {
   private func called(_ id: String, _ action: String, _ payload: JSONValue, _ connection: Int) {
     // A CALL that is refused was not taken.
     let verdict = verdict(on: action)
-    if action == "TransactionEvent", verdict != .refuse {
-      world.books.held(payload, connection: connection)
+    if action == "TransactionEvent" {
+      if verdict == .refuse { world.books.refused(payload) } else { world.books.held(payload, connection: connection) }
     }
     guard let answer = answer(to: action, payload) else { return }
     let wait: Int64 = mood == .slow && !answersProperly ? world.dice.within(1000...40_000) : world.dice.within(0...20)
